@@ -1,0 +1,45 @@
+/** What the processor needs of the shells above it. Implemented on floor 4, wired in `boot.ts`. */
+import type {
+  AcknowledgeCommand,
+  ArmTimer,
+  CloseAttempt,
+  Finished,
+  Forward,
+  ReadyPage,
+  StartAttempt,
+} from "../machine/effect.ts";
+import type { Reader, Transactor } from "../machine/tx.ts";
+
+/** Storage with one writer. A failure of the medium is thrown as `StorageError`: the process must stop. */
+export interface Store {
+  /** Runs `fn` in one transaction. When it throws, nothing of it is stored and every object it was given is void. */
+  transact<T>(fn: (tx: Transactor) => T): T;
+  /** Reads the last committed state, which may not be durable yet. The objects are not to be kept. */
+  read<T>(fn: (reader: Reader) => T): T;
+  /** Calls back once everything committed before this call is durable; with an error when that cannot be had. */
+  barrier(done: (error: Error | null) => void): void;
+  close(): void;
+}
+
+export interface AttemptRunner {
+  start(effect: StartAttempt): void;
+  forward(effect: Forward): void;
+  acknowledge(effect: AcknowledgeCommand): void;
+  close(effect: CloseAttempt): void;
+  readyPage(effect: ReadyPage): void;
+}
+
+export interface TimerQueue {
+  arm(effect: ArmTimer): void;
+}
+
+/** Those who wait outside for results. */
+export interface Waiters {
+  finished(effect: Finished): void;
+}
+
+export interface Ports {
+  readonly attempts: AttemptRunner;
+  readonly timers: TimerQueue;
+  readonly waiters: Waiters;
+}
