@@ -13,6 +13,7 @@ import type {
 } from "../../sdk/protocol/messages.ts";
 import type { AttemptFailure, Caller, Target } from "./invocation.ts";
 import type { Deployment } from "./registry.ts";
+import type { Listener } from "./tx.ts";
 
 /** Names one attempt. Inputs of an attempt that is no longer current are dropped. */
 export interface AttemptRef {
@@ -107,6 +108,14 @@ export interface Attach {
   readonly replyTo: ReplyTo;
 }
 
+/** A handler asks for the result of another invocation; with `wait` it gets it when it is there. */
+export interface Listen {
+  readonly type: "listen";
+  readonly id: Uint8Array;
+  readonly listener: Listener;
+  readonly wait: boolean;
+}
+
 /** An operator lets a paused invocation go on, or a backing-off one retry now. */
 export interface Resume {
   readonly type: "resume";
@@ -141,6 +150,7 @@ export type Input =
   | Notify
   | SignalInvocation
   | Attach
+  | Listen
   | Resume
   | TimersDue
   | FetchReady

@@ -2,7 +2,7 @@
  * One invocation as the machine sees it: the row, and a summary of its journal. Mutable inside a transaction only;
  * whoever changes it calls `tx.save`.
  */
-import type { Header } from "../../sdk/protocol/messages.ts";
+import type { AwaitSet } from "../journal/await-set.ts";
 import type { JournalSummary } from "../journal/summary.ts";
 
 export interface Target {
@@ -37,13 +37,6 @@ export type InvocationState =
   | { readonly status: "completed"; readonly completedAtMs: number; readonly outputIndex: number };
 
 export type InvocationStatus = InvocationState["status"];
-
-/** Resume when any of these is in the journal (V5 and V6 suspension). */
-export interface AwaitSet {
-  readonly completions: readonly number[];
-  readonly signals: readonly number[];
-  readonly namedSignals: readonly string[];
-}
 
 /** Fixed with the first stored command: the rest of the invocation runs on the same code. */
 export interface Pin {
@@ -97,10 +90,4 @@ export interface NewInvocation {
   readonly createdAtMs: number;
   readonly retentionMs: number;
   readonly state: InvocationState;
-}
-
-/** What an invocation is asked to do. */
-export interface InvocationRequest {
-  readonly headers: readonly Header[];
-  readonly parameter: Uint8Array;
 }

@@ -4,6 +4,7 @@
  *
  * Within a transaction, `invocation` and `findInvocation` give the same object for the same invocation.
  */
+import type { MessageType } from "../../sdk/protocol/message-type.ts";
 import type { Entry } from "../journal/summary.ts";
 import type { Invocation, NewInvocation } from "./invocation.ts";
 import type { Deployment, Registry, ServiceRevision } from "./registry.ts";
@@ -25,12 +26,17 @@ export interface Timer {
   readonly arg: number;
 }
 
+export type ListenerType =
+  | typeof MessageType.CallCompletion
+  | typeof MessageType.AttachInvocationCompletion
+  | typeof MessageType.GetInvocationOutputCompletion;
+
 /** A handler that waits for the result of an invocation it did not start itself. */
 export interface Listener {
   readonly callerSeq: number;
   readonly completionId: number;
-  /** The type of the completion it gets: CallCompletion or AttachInvocationCompletion. */
-  readonly messageType: number;
+  /** The completion it gets. */
+  readonly messageType: ListenerType;
 }
 
 export interface Reader {

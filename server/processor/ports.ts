@@ -6,8 +6,10 @@ import type {
   Finished,
   Forward,
   ReadyPage,
+  Reply,
   StartAttempt,
 } from "../machine/effect.ts";
+import type { Input } from "../machine/input.ts";
 import type { Reader, Transactor } from "../machine/tx.ts";
 
 /** Storage with one writer. A failure of the medium is thrown as `StorageError`: the process must stop. */
@@ -42,4 +44,16 @@ export interface Ports {
   readonly attempts: AttemptRunner;
   readonly timers: TimerQueue;
   readonly waiters: Waiters;
+}
+
+/** The one door into the system, as the shells see it. */
+export interface Door {
+  /** Takes an input into the next batch. Returns at once; what follows comes as effects. */
+  submit(input: Input): void;
+  /** Submits an input that is answered; `answer` is called once, after the barrier that covers it. */
+  ask(input: (replyTo: number) => Input, answer: (reply: Reply) => void): void;
+  /** The last committed state. Not for answers that leave the process: see `readDurable`. */
+  read<T>(fn: (reader: Reader) => T): T;
+  /** Reads, and hands the value out once all that it saw is durable. */
+  readDurable<T>(fn: (reader: Reader) => T): Promise<T>;
 }

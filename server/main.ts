@@ -1,0 +1,55 @@
+/** The process: command line in, exit code out. 2: bad command line or configuration. 1: the server could not go on. */
+import { Command } from "commander";
+import { boot, type Server } from "./boot.ts";
+import { type Config, ConfigError, serveCommand, unknownVariables } from "./config.ts";
+import { errorFields, jsonLog } from "./base/log.ts";
+import { systemClock } from "./base/clock.ts";
+import { VERSION } from "./version.ts";
+
+const EXIT_BAD_USAGE = 2;
+
+async function serve(config: Config): Promise<void> {
+  const log = jsonLog(config.logLevel, (line) => process.stderr.write(line), systemClock.nowMs);
+  for (const name of unknownVariables(process.env)) {
+    log.warn("unknown-setting", { name, hint: "see holdfast serve --help for the settings" });
+  }
+  process.on("unhandledRejection", (error) => log.error("unhandled-rejection", errorFields(error)));
+  const server = await boot(config, { log, clock: systemClock, onFatal: () => process.exit(1) });
+  stopOnSignals(server, () => log.info("stopped"));
+  const { ingress, admin } = server;
+  const { pid } = process;
+  process.stdout.write(
+    `${JSON.stringify({ event: "ready", ingress, admin, data: config.data, version: VERSION, pid })}\n`,
+  );
+}
+
+/** The first signal drains, a second one does not wait. */
+function stopOnSignals(server: Server, stopped: () => void): void {
+  let stopping = false;
+  const onSignal = (): void => {
+    if (stopping) process.exit(1);
+    stopping = true;
+    void server.stop().then(() => {
+      stopped();
+      process.exit(0);
+    });
+  };
+  process.on("SIGTERM", onSignal);
+  process.on("SIGINT", onSignal);
+}
+
+const program = new Command("holdfast")
+  .description("Holdfast makes HTTP handlers crash-proof: it journals what they do and resumes them.")
+  .version(VERSION)
+  .addCommand(serveCommand(serve))
+  .configureOutput({ outputError: (text, write) => write(text) })
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : EXIT_BAD_USAGE));
+for (const command of program.commands) command.copyInheritedSettings(program);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`holdfast: ${message}\n`);
+  process.exitCode = error instanceof ConfigError ? EXIT_BAD_USAGE : 1;
+}

@@ -1,0 +1,182 @@
+/**
+ * The single writer. Inputs collect while a turn of the event loop runs; at its end they are applied in one transaction; their
+ * effects leave once the barrier that covers the commit has passed, in commit order.
+ *
+ * P1 Nothing but this class applies inputs, and no `await` stands inside a transaction.
+ * P2 No effect is dispatched before everything committed up to its batch is durable.
+ * P3 A batch in which an input throws is rolled back and its inputs are applied one by one: a defect costs one input, never
+ *    its neighbours. A failure of the medium stops the processor: what is on disk is unknown from there on.
+ */
+import { StorageError } from "../base/storage-error.ts";
+import type { Clock } from "../base/clock.ts";
+import { present } from "../base/assert.ts";
+import { apply } from "../machine/apply.ts";
+import type { Effect, Reply, ReplyEffect } from "../machine/effect.ts";
+import type { Input, ReplyTo } from "../machine/input.ts";
+import { finishStep, newStep } from "../machine/step.ts";
+import type { Reader } from "../machine/tx.ts";
+import { dispatch } from "./dispatch.ts";
+import type { Door, Ports, Store } from "./ports.ts";
+
+/** So many inputs go into one transaction; the rest into the next, so that answers are not held up by a flood. */
+const BATCH_INPUTS_MAX = 1024;
+
+export interface ProcessorOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  /** Runs a function at the end of this turn of the event loop. Default `setImmediate`. */
+  readonly schedule?: (fn: () => void) => void;
+  /** The medium failed; the process must stop. Called once. */
+  readonly onFatal: (error: Error) => void;
+  /** An input could not be applied: a defect of ours, to be logged. */
+  readonly onDefect: (error: unknown, input: Input) => void;
+}
+
+export class Processor implements Door {
+  readonly #options: ProcessorOptions;
+  readonly #schedule: (fn: () => void) => void;
+  readonly #answers = new Map<number, (reply: Reply) => void>();
+  #ports: Ports | null = null;
+  #queue: Input[] = [];
+  #scheduled = false;
+  #stopped = false;
+  #nextReplyTo = 1;
+
+  constructor(options: ProcessorOptions) {
+    this.#options = options;
+    this.#schedule = options.schedule ?? ((fn) => void setImmediate(fn));
+  }
+
+  /** The shells, which need the door themselves: connected once, before the first input. */
+  connect(ports: Ports): void {
+    this.#ports = ports;
+  }
+
+  submit(input: Input): void {
+    this.#queue.push(input);
+    this.#wake();
+  }
+
+  ask(input: (replyTo: number) => Input, answer: (reply: Reply) => void): void {
+    const replyTo = this.#nextReplyTo++;
+    this.#answers.set(replyTo, answer);
+    this.submit(input(replyTo));
+  }
+
+  read<T>(fn: (reader: Reader) => T): T {
+    return this.#options.store.read(fn);
+  }
+
+  async readDurable<T>(fn: (reader: Reader) => T): Promise<T> {
+    const value = this.read(fn);
+    await this.#barrier();
+    return value;
+  }
+
+  /** Resolves when everything submitted so far is applied and durable. */
+  async settled(): Promise<void> {
+    while (this.#queue.length > 0 && !this.#stopped) {
+      await new Promise<void>((resolve) => this.#schedule(resolve));
+    }
+    await this.#barrier();
+  }
+
+  /** Applies nothing more; what is queued is dropped, as by a crash. */
+  stop(): void {
+    this.#stopped = true;
+    this.#queue = [];
+  }
+
+  #barrier(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#options.store.barrier((error) => (error === null ? resolve() : reject(error)));
+    });
+  }
+
+  #wake(): void {
+    if (this.#scheduled || this.#stopped) return;
+    this.#scheduled = true;
+    this.#schedule(this.#flush);
+  }
+
+  readonly #flush = (): void => {
+    this.#scheduled = false;
+    if (this.#stopped) return;
+    const batch = this.#queue.length > BATCH_INPUTS_MAX ? this.#queue.splice(0, BATCH_INPUTS_MAX) : this.#queue;
+    if (batch === this.#queue) this.#queue = [];
+    try {
+      const effects = this.#commit(batch);
+      if (effects.length > 0) this.#dispatchDurable(effects);
+    } catch (error) {
+      this.#fail(error);
+    }
+    if (this.#queue.length > 0) this.#wake();
+  };
+
+  #commit(batch: readonly Input[]): readonly Effect[] {
+    try {
+      return this.#transact(batch);
+    } catch (error) {
+      if (error instanceof StorageError) throw error;
+      return batch.flatMap((input) => this.#commitAlone(input));
+    }
+  }
+
+  #transact(batch: readonly Input[]): readonly Effect[] {
+    const nowMs = this.#options.clock.nowMs();
+    return this.#options.store.transact((tx) => {
+      const step = newStep(tx, nowMs);
+      for (const input of batch) apply(step, input);
+      return finishStep(step);
+    });
+  }
+
+  #commitAlone(input: Input): readonly Effect[] {
+    try {
+      return this.#transact([input]);
+    } catch (error) {
+      if (error instanceof StorageError) throw error;
+      this.#options.onDefect(error, input);
+      return this.#refuse(input, error);
+    }
+  }
+
+  /** What an input that could not be applied leaves behind: an answer, and a failed attempt in place of a silent one. */
+  #refuse(input: Input, error: unknown): readonly Effect[] {
+    const message = error instanceof Error ? error.message : String(error);
+    const replyTo: ReplyTo = "replyTo" in input ? input.replyTo : null;
+    if (replyTo !== null) return [{ type: "reply", to: replyTo, reply: { kind: "failed", message } }];
+    if (!("attempt" in input) || input.type === "fail") return [];
+    const { attempt } = input;
+    const failure = { code: 500, errorCode: "RT0006", message: `internal error: ${message}` };
+    const { seq, epoch } = attempt;
+    return [
+      { type: "close-attempt", seq, epoch },
+      ...this.#transact([
+        { type: "fail", attempt, failure, retryAfterMs: null, behavior: "retry", countsForSdk: true },
+      ]),
+    ];
+  }
+
+  #dispatchDurable(effects: readonly Effect[]): void {
+    this.#options.store.barrier((error) => {
+      if (error !== null) return this.#fail(error);
+      if (this.#stopped) return undefined;
+      const ports = present(this.#ports, "the ports of the processor");
+      for (const effect of effects) dispatch(effect, ports, this.#answer);
+      return undefined;
+    });
+  }
+
+  readonly #answer = (effect: ReplyEffect): void => {
+    const answer = this.#answers.get(effect.to);
+    this.#answers.delete(effect.to);
+    answer?.(effect.reply);
+  };
+
+  #fail(error: unknown): void {
+    if (this.#stopped) return;
+    this.stop();
+    this.#options.onFatal(error instanceof Error ? error : new Error(String(error)));
+  }
+}
