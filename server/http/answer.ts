@@ -1,0 +1,51 @@
+/** The one way in which an answer leaves: never twice, never to somebody who left, never held up by a slow reader. */
+import type { ServerResponse } from "node:http";
+
+/** Answers up to this size fit the socket's buffer: nobody has to read for them to be gone. */
+const BUFFERED_BYTES_MAX = 64 * 1024;
+
+/** A client that takes none of a large answer for this long is cut: what it does not take occupies memory. */
+const STALLED_READER_MS = 30_000;
+
+export type AnswerHeaders = Record<string, string>;
+
+export function sendBytes(
+  response: ServerResponse,
+  status: number,
+  body: Uint8Array | string,
+  headers: AnswerHeaders,
+): void {
+  if (!answerable(response)) return;
+  const bytes = typeof body === "string" ? Buffer.byteLength(body) : body.byteLength;
+  headers["content-length"] = `${bytes}`;
+  refuseUnsentBody(response);
+  // A reason phrase only where the status has a registered one: 470 has none.
+  if (status === 470) response.writeHead(status, "", headers);
+  else response.writeHead(status, headers);
+  if (bytes > BUFFERED_BYTES_MAX) response.socket?.setTimeout(STALLED_READER_MS);
+  if (bytes === 0) response.end();
+  else response.end(body);
+}
+
+export function sendJson(
+  response: ServerResponse,
+  status: number,
+  document: string,
+  headers: AnswerHeaders = {},
+): void {
+  headers["content-type"] = "application/json";
+  sendBytes(response, status, document, headers);
+}
+
+export function answerable(response: ServerResponse): boolean {
+  return !(response.headersSent || response.writableEnded || response.destroyed);
+}
+
+/**
+ * A client that waits for permission to send its body and gets a final answer instead may or may not send it; the next
+ * request would be read out of that doubt, so the connection ends (RFC 9110, 10.1.1).
+ */
+function refuseUnsentBody(response: ServerResponse): void {
+  const { req: request } = response;
+  if (!request.complete && request.headers.expect !== undefined) response.shouldKeepAlive = false;
+}

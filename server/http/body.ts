@@ -1,0 +1,160 @@
+/**
+ * Reads request bodies within two bounds: bytes of one body, and bytes of all bodies that are held at the same time.
+ *
+ * B1 Every byte read is taken from the budget, and given back exactly once: by the reader when the body does not arrive, by
+ *    its receiver when it is done with it.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Problem } from "./problem.ts";
+
+/** A client still sends what was refused; it is listened to for this long, so that it comes to read its answer. */
+const LINGER_MS = 2000;
+const LINGER_BYTES_MAX = 64 * 1024 * 1024;
+
+const EMPTY = new Uint8Array(0);
+
+export class ByteBudget {
+  readonly #bytesMax: number;
+  #bytes = 0;
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  /** Bytes taken and not given back. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** False, and nothing is taken, when it would be too much. */
+  take(bytes: number): boolean {
+    if (this.#bytes + bytes > this.#bytesMax) return false;
+    this.#bytes += bytes;
+    return true;
+  }
+
+  give(bytes: number): void {
+    this.#bytes -= bytes;
+  }
+}
+
+export interface BodyLimits {
+  readonly bytesMax: number;
+  readonly budget: ByteBudget;
+}
+
+/**
+ * Calls one of the two, or neither when the client leaves first. `onBody` owns the body's share of the budget; a request
+ * without a body is handed on at once.
+ */
+export function readBody(
+  request: IncomingMessage,
+  response: ServerResponse,
+  limits: BodyLimits,
+  onBody: (body: Uint8Array) => void,
+  onProblem: (problem: Problem) => void,
+): void {
+  const {
+    "content-length": contentLength,
+    "transfer-encoding": encoding,
+    expect,
+  } = request.headers;
+  const declaredBytes = contentLength === undefined ? 0 : Number(contentLength);
+  if (declaredBytes === 0 && encoding === undefined) return onBody(EMPTY);
+  if (declaredBytes > limits.bytesMax) {
+    onProblem(tooLarge(limits.bytesMax));
+    return linger(request);
+  }
+  if (expect !== undefined) response.writeContinue();
+  new BodyReader(request, limits, onBody, onProblem).start();
+  return undefined;
+}
+
+class BodyReader {
+  readonly #request: IncomingMessage;
+  readonly #limits: BodyLimits;
+  readonly #onBody: (body: Uint8Array) => void;
+  readonly #onProblem: (problem: Problem) => void;
+  readonly #chunks: Buffer[] = [];
+  #bytes = 0;
+  #done = false;
+
+  constructor(
+    request: IncomingMessage,
+    limits: BodyLimits,
+    onBody: (body: Uint8Array) => void,
+    onProblem: (problem: Problem) => void,
+  ) {
+    this.#request = request;
+    this.#limits = limits;
+    this.#onBody = onBody;
+    this.#onProblem = onProblem;
+  }
+
+  start(): void {
+    this.#request.on("data", this.#onData);
+    this.#request.on("end", this.#onEnd);
+    this.#request.on("close", this.#onClose);
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    if (this.#done) return;
+    const { bytesMax, budget } = this.#limits;
+    if (this.#bytes + chunk.length > bytesMax) return this.#refuse(tooLarge(bytesMax));
+    if (!budget.take(chunk.length)) return this.#refuse(OVERLOADED);
+    this.#bytes += chunk.length;
+    this.#chunks.push(chunk);
+    return undefined;
+  };
+
+  readonly #onEnd = (): void => {
+    if (this.#done) return;
+    this.#done = true;
+    const [first] = this.#chunks;
+    if (first === undefined) this.#onBody(EMPTY);
+    else if (this.#chunks.length === 1) this.#onBody(first);
+    else this.#onBody(Buffer.concat(this.#chunks, this.#bytes));
+  };
+
+  readonly #onClose = (): void => {
+    if (!this.#done) this.#giveUp();
+  };
+
+  #refuse(problem: Problem): void {
+    this.#giveUp();
+    this.#onProblem(problem);
+    linger(this.#request);
+  }
+
+  #giveUp(): void {
+    this.#done = true;
+    this.#limits.budget.give(this.#bytes);
+    this.#chunks.length = 0;
+  }
+}
+
+/** Closing at once would reset the connection and take the answer from a client that is still sending. */
+function linger(request: IncomingMessage): void {
+  if (request.destroyed) return;
+  let bytes = 0;
+  const timer = setTimeout(() => request.destroy(), LINGER_MS);
+  timer.unref();
+  request.on("data", (chunk: Buffer) => {
+    bytes += chunk.length;
+    if (bytes > LINGER_BYTES_MAX) request.destroy();
+  });
+  const settled = (): void => clearTimeout(timer);
+  request.on("end", settled);
+  request.on("close", settled);
+}
+
+function tooLarge(bytesMax: number): Problem {
+  const message = `the body is larger than ${bytesMax} bytes, the most that this server accepts`;
+  return { status: 413, reason: "body-too-large", message };
+}
+
+const OVERLOADED: Problem = {
+  status: 503,
+  reason: "overloaded",
+  message: "the server holds as many request bytes as it may; repeat the request in a moment",
+};

@@ -1,0 +1,37 @@
+/**
+ * The error document of both listeners (HTTP API, error body): what went wrong as a status, a stable code for programs
+ * (`reason`), and words for people that say what to do.
+ */
+import type { ServerResponse } from "node:http";
+import { sendJson } from "./answer.ts";
+
+export interface Problem {
+  readonly status: number;
+  /** Stable, in kebab-case; the tables of the HTTP API list them. */
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** Whose answer it is. `invocation`: the handler's own, so repeating the request is no remedy. */
+export type ProblemSource = "ingress" | "admin" | "invocation";
+
+export type ProblemHeaders = Readonly<Record<string, string>>;
+
+export function problemDocument(problem: Problem, source: ProblemSource): string {
+  const { status: code, message, reason } = problem;
+  return JSON.stringify({ code, message, source, reason });
+}
+
+export function problemHeaders(source: ProblemSource): Record<string, string> {
+  return source === "admin" ? {} : { "x-restate-error-source": source };
+}
+
+export function sendProblem(
+  response: ServerResponse,
+  problem: Problem,
+  source: ProblemSource,
+  headers: ProblemHeaders = {},
+): void {
+  const document = problemDocument(problem, source);
+  sendJson(response, problem.status, document, { ...problemHeaders(source), ...headers });
+}
