@@ -1,0 +1,162 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { MessageType } from "../../sdk/protocol/message-type.ts";
+import { StorageError } from "../base/storage-error.ts";
+import type { Effect, Reply } from "../machine/effect.ts";
+import type { Input } from "../machine/input.ts";
+import type { Reader, Transactor } from "../machine/tx.ts";
+import { MemoryStore } from "../store/memory-store.ts";
+import type { Ports, Store } from "./ports.ts";
+import { Processor } from "./processor.ts";
+
+/** A store whose barriers pass when the test says so. */
+class SlowStore implements Store {
+  readonly memory = new MemoryStore();
+  readonly barriers: ((error: Error | null) => void)[] = [];
+  transactions = 0;
+  transact<T>(fn: (tx: Transactor) => T): T {
+    this.transactions += 1;
+    return this.memory.transact(fn);
+  }
+  read<T>(fn: (reader: Reader) => T): T {
+    return this.memory.read(fn);
+  }
+  barrier(done: (error: Error | null) => void): void {
+    this.barriers.push(done);
+  }
+  close(): void {}
+  pass(): void {
+    for (const done of this.barriers.splice(0)) done(null);
+  }
+}
+
+class Fixture {
+  readonly store = new SlowStore();
+  readonly seen: Effect[] = [];
+  readonly fatal: Error[] = [];
+  readonly defects: unknown[] = [];
+  readonly processor = new Processor({
+    store: this.store,
+    clock: { nowMs: () => 1000 },
+    onFatal: (error) => this.fatal.push(error),
+    onDefect: (error) => this.defects.push(error),
+  });
+
+  constructor() {
+    const see = (effect: Effect): void => void this.seen.push(effect);
+    const attempts = { start: see, forward: see, acknowledge: see, close: see, readyPage: see };
+    const ports: Ports = { attempts, timers: { arm: see }, waiters: { finished: see } };
+    this.processor.connect(ports);
+  }
+}
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+function invoke(number: number, replyTo: number | null = null): Input {
+  const id = new Uint8Array(24).fill(number);
+  const target = { service: "S", handler: "h", key: null };
+  const rest = { idempotencyKey: null, startAtMs: 0, caller: null, replyTo };
+  return { type: "invoke", id, target, headers: [], parameter: new Uint8Array(), ...rest };
+}
+
+/** An input that the machine cannot apply: a defect, made by lying about its type. */
+const poison = (): Input => ({ ...invoke(9), id: undefined }) as unknown as Input;
+
+describe("the processor", () => {
+  it("applies what was submitted in one turn in one transaction", async () => {
+    const { processor, store } = new Fixture();
+    for (let number = 1; number <= 5; number += 1) processor.submit(invoke(number));
+    assert.equal(store.transactions, 0);
+    await turn();
+    assert.equal(store.transactions, 1);
+  });
+
+  it("lets no effect out before its barrier, and keeps their order", async () => {
+    const { processor, store, seen } = new Fixture();
+    const replies: Reply[] = [];
+    processor.ask(
+      (replyTo) => invoke(1, replyTo),
+      (reply) => replies.push(reply),
+    );
+    await turn();
+    processor.submit(invoke(2));
+    await turn();
+    assert.deepEqual([seen, replies], [[], []]);
+    store.pass();
+    assert.deepEqual(
+      seen.map((effect) => effect.type === "start-attempt" && effect.seq),
+      [1, 2],
+    );
+    assert.equal(replies[0]?.kind, "accepted");
+  });
+
+  it("asks for no barrier when nothing leaves", async () => {
+    const { processor, store } = new Fixture();
+    const attempt = { seq: 77, epoch: 0, deploymentId: "dp", protocolVersion: 6 };
+    processor.submit({ type: "end", attempt });
+    await turn();
+    assert.equal(store.transactions, 1);
+    assert.equal(store.barriers.length, 0);
+  });
+
+  it("costs a defect one input, not its neighbours", async () => {
+    const { processor, store, seen, defects } = new Fixture();
+    const replies: Reply[] = [];
+    processor.submit(invoke(1));
+    processor.ask(
+      (replyTo) => ({ ...poison(), replyTo }) as Input,
+      (reply) => replies.push(reply),
+    );
+    processor.submit(invoke(2));
+    await turn();
+    store.pass();
+    assert.equal(defects.length, 1);
+    assert.equal(replies[0]?.kind, "failed");
+    assert.equal(seen.filter((effect) => effect.type === "start-attempt").length, 2);
+  });
+
+  it("fails the attempt whose input is a defect, so that it is tried again", async () => {
+    const { processor, store, seen, defects } = new Fixture();
+    processor.submit(invoke(1));
+    await turn();
+    const attempt = { seq: 1, epoch: 0, deploymentId: "dp", protocolVersion: 6 };
+    const command = { type: MessageType.SendSignalCommand, targetInvocationId: undefined };
+    const broken = { type: "append-command", attempt, command, body: null, ackRequested: true };
+    processor.submit(broken as unknown as Input);
+    await turn();
+    store.pass();
+    assert.equal(defects.length, 1);
+    const status = processor.read((reader) => reader.invocation(1)?.state.status);
+    assert.equal(status, "backing-off");
+    assert(seen.some((effect) => effect.type === "close-attempt"));
+  });
+
+  it("stops when the medium fails, and says so once", async () => {
+    const { processor, store, fatal, seen } = new Fixture();
+    processor.submit(invoke(1));
+    await turn();
+    processor.submit(invoke(2));
+    await turn();
+    for (const done of store.barriers.splice(0)) done(new StorageError("fdatasync failed"));
+    processor.submit(invoke(3));
+    await turn();
+    assert.equal(fatal.length, 1);
+    assert.equal(store.transactions, 2);
+    assert.deepEqual(seen, []);
+  });
+
+  it("hands out what it read once that is durable", async () => {
+    const { processor, store } = new Fixture();
+    processor.submit(invoke(1));
+    await turn();
+    let value: string | undefined;
+    const read = processor
+      .readDurable((reader) => reader.invocation(1)?.state.status)
+      .then((status) => (value = status));
+    await turn();
+    assert.equal(value, undefined);
+    store.pass();
+    await read;
+    assert.equal(value, "running");
+  });
+});
