@@ -213,7 +213,8 @@ function readSources(): Sources {
   for (const folder of ["sdk", "server", "examples"]) {
     for (const name of readdirSync(folder, { recursive: true, encoding: "utf8" })) {
       const file = path.posix.join(folder, name.replaceAll("\\", "/"));
-      if (!file.endsWith(".ts") || /\/(node_modules|dist)\//.test(file)) continue;
+      if (!file.endsWith(".ts") || file.endsWith(".d.ts")) continue;
+      if (/\/(node_modules|dist)\//.test(file)) continue;
       sources.set(file, readFileSync(file, "utf8"));
     }
   }

@@ -11,7 +11,6 @@ import { MessageType } from "./message-type.ts";
 import type {
   AwaitingOn,
   ControlMessage,
-  ErrorBehavior,
   ErrorMessage,
   Future,
   Outcome,
@@ -34,7 +33,7 @@ const PROPOSE_FIELDS = fieldSet(1, 14, 15);
 const AWAITING_FIELDS = fieldSet(1, 2);
 
 /** A behaviour this version does not know reads as 0, retry: the one that loses nothing. */
-const BEHAVIOR_MAX = 2;
+const BEHAVIORS = [0, 1, 2] as const;
 
 type Draft<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -206,9 +205,8 @@ function readError(reader: WireReader): ErrorMessage {
     else if (tag === bytesTag(5)) error.relatedCommandName = reader.string();
     else if (tag === varintTag(6)) error.relatedCommandType = reader.uint32();
     else if (tag === varintTag(8)) error.nextRetryDelayMs = reader.uint53();
-    else if (tag === varintTag(9)) {
-      error.behavior = reader.enumeration(BEHAVIOR_MAX) as ErrorBehavior;
-    } else reader.skip(tag, ERROR_FIELDS);
+    else if (tag === varintTag(9)) error.behavior = reader.enumeration(BEHAVIORS);
+    else reader.skip(tag, ERROR_FIELDS);
   }
   return error;
 }

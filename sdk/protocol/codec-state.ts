@@ -74,12 +74,12 @@ export function writeStateCommand(writer: WireWriter, command: StateCommand): vo
       break;
     case MessageType.GetEagerStateCommand:
       writer.bytes(KEY, command.key);
-      if (command.result.kind === "void") writeVoid(writer, bytesTag(13));
-      else writer.wrappedBytes(bytesTag(14), command.result.value);
-      break;
+      writer.string(NAME, command.name);
+      if (command.result.kind === "void") return writeVoid(writer, bytesTag(13));
+      return writer.wrappedBytes(bytesTag(14), command.result.value);
     case MessageType.GetEagerStateKeysCommand:
-      writeStateKeys(writer, bytesTag(14), command.keys);
-      break;
+      writer.string(NAME, command.name);
+      return writeStateKeys(writer, bytesTag(14), command.keys);
     case MessageType.GetPromiseCommand:
     case MessageType.PeekPromiseCommand:
       writer.string(KEY, command.key);

@@ -214,7 +214,7 @@ export function readWorkflowTarget(reader: WireReader): InvocationTarget {
 // ---- Future { #1 completions, #2 signals, #3 named signals, #4 nested, #5 combinator } ------------
 
 /** A combinator this version does not know reads as 0: whoever waits on it wakes too early, never too late. */
-const COMBINATOR_MAX = 4;
+const COMBINATORS = [0, 1, 2, 3, 4] as const;
 
 export function writeFuture(writer: WireWriter, tag: number, future: Future): void {
   const start = writer.open(tag);
@@ -241,9 +241,8 @@ export function readFuture(reader: WireReader, depth = 1): Future {
     else if (tag === bytesTag(2) || tag === varintTag(2)) reader.uint32s(tag, signals);
     else if (tag === bytesTag(3)) namedSignals.push(reader.string());
     else if (tag === bytesTag(4)) nested.push(readFuture(reader, depth + 1));
-    else if (tag === varintTag(5)) {
-      combinator = reader.enumeration(COMBINATOR_MAX) as Future["combinator"];
-    } else reader.skip(tag, FIELDS_1_TO_5);
+    else if (tag === varintTag(5)) combinator = reader.enumeration(COMBINATORS);
+    else reader.skip(tag, FIELDS_1_TO_5);
   }
   reader.leave(outer);
   return { completions, signals, namedSignals, nested, combinator };

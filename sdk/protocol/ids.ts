@@ -86,24 +86,27 @@ function requireBytes(bytes: Uint8Array, length: number, what: string): void {
   }
 }
 
+/** The limbs in work, 16 bits each; conversions are synchronous and leave nothing in it. */
+const LIMBS = new Uint16Array(8);
+
 /** Long division of 16-bit limbs, most significant first, six digits a turn. */
 function toBase62(bytes: Uint8Array, start: number, end: number): string {
-  const limbs: number[] = [];
-  for (let at = end - 2; at >= start; at -= 2) {
-    limbs.push(((bytes[at + 1] ?? 0) << 8) | (bytes[at] ?? 0));
+  const count = (end - start) / 2;
+  for (let limb = 0, at = end - 2; limb < count; limb += 1, at -= 2) {
+    LIMBS[limb] = ((bytes[at + 1] ?? 0) << 8) | (bytes[at] ?? 0);
   }
   let missing = end - start === 8 ? CHARS_64_BIT : CHARS_128_BIT;
   let text = "";
   while (missing > 0) {
     let rest = 0;
-    for (let at = 0; at < limbs.length; at += 1) {
-      const dividend = rest * 0x1_0000 + (limbs[at] ?? 0);
+    for (let limb = 0; limb < count; limb += 1) {
+      const dividend = rest * 0x1_0000 + (LIMBS[limb] ?? 0);
       const quotient = Math.floor(dividend / GROUP);
-      limbs[at] = quotient;
+      LIMBS[limb] = quotient;
       rest = dividend - quotient * GROUP;
     }
     const digits = Math.min(missing, GROUP_DIGITS);
-    for (let count = 0; count < digits; count += 1) {
+    for (let digit = 0; digit < digits; digit += 1) {
       const following = Math.floor(rest / 62);
       text = BASE62.charAt(rest - following * 62) + text;
       rest = following;
@@ -115,28 +118,30 @@ function toBase62(bytes: Uint8Array, start: number, end: number): string {
 
 /** Long multiplication into `out`; false on a foreign character or a number that does not fit. */
 function fromBase62(text: string, start: number, end: number, out: Uint8Array): boolean {
-  /** Least significant first: the order of the bytes. */
-  const limbs = Array.from({ length: out.length / 2 }, () => 0);
+  // Least significant limb first: the order of the bytes.
+  const limbCount = out.length / 2;
+  LIMBS.fill(0);
   let at = start;
   while (at < end) {
     const digits = (end - at) % GROUP_DIGITS || GROUP_DIGITS;
     let carry = 0;
-    for (let count = 0; count < digits; count += 1) {
-      const digit = BASE62_DIGITS[text.charCodeAt(at + count)];
+    for (let index = 0; index < digits; index += 1) {
+      const digit = BASE62_DIGITS[text.charCodeAt(at + index)];
       if (digit === undefined || digit < 0) return false;
       carry = carry * 62 + digit;
     }
-    for (let limb = 0; limb < limbs.length; limb += 1) {
-      const product = (limbs[limb] ?? 0) * GROUP + carry;
+    for (let limb = 0; limb < limbCount; limb += 1) {
+      const product = (LIMBS[limb] ?? 0) * GROUP + carry;
       carry = Math.floor(product / 0x1_0000);
-      limbs[limb] = product - carry * 0x1_0000;
+      LIMBS[limb] = product - carry * 0x1_0000;
     }
     if (carry > 0) return false;
     at += digits;
   }
-  for (const [index, limb] of limbs.entries()) {
-    out[2 * index] = limb;
-    out[2 * index + 1] = limb >>> 8;
+  for (let limb = 0; limb < limbCount; limb += 1) {
+    const value = LIMBS[limb] ?? 0;
+    out[2 * limb] = value;
+    out[2 * limb + 1] = value >>> 8;
   }
   return true;
 }

@@ -83,12 +83,11 @@ export class JsonObject {
     const value = this.value(name);
     if (value === undefined) return undefined;
     if (!isRecord(value)) throw new ManifestError(`${this.at(name)} must be an object of strings`);
-    for (const [key, entry] of Object.entries(value)) {
-      if (typeof entry !== "string") {
-        throw new ManifestError(`${this.at(name)}[${JSON.stringify(key)}] must be a string`);
-      }
-    }
-    return value as Readonly<Record<string, string>>;
+    const entries = Object.entries(value).map(([key, entry]): [string, string] => {
+      if (typeof entry === "string") return [key, entry];
+      throw new ManifestError(`${this.at(name)}[${JSON.stringify(key)}] must be a string`);
+    });
+    return Object.fromEntries(entries);
   }
 
   /** The value of a field that must be there. */

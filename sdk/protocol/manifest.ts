@@ -283,7 +283,7 @@ function requireUniqueNames(named: readonly { readonly name: string }[], path: s
 type Present<T> = { readonly [K in keyof T]?: Exclude<T[K], undefined> };
 
 /** Without the fields that are undefined, so that absent fields stay absent. */
-function optional<T extends object>(fields: T): Present<T> {
-  const present = Object.entries(fields).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(present) as Present<T>;
+function optional<T extends object>(fields: T): Present<T>;
+function optional(fields: object): object {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }

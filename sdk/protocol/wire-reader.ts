@@ -104,10 +104,10 @@ export class WireReader {
     return (low | high) !== 0;
   }
 
-  /** An enum value; one this version does not know reads as 0, which every enum of the protocol has. */
-  enumeration(max: number): number {
+  /** An enum value, by its number an element of `values`; one that is not among them reads as the first. */
+  enumeration<T extends number>(values: readonly [T, ...T[]]): T {
     const { low, high } = this.#halves();
-    return high === 0 && low <= max ? low : 0;
+    return (high === 0 ? values[low] : undefined) ?? values[0];
   }
 
   bytes(): Uint8Array {

@@ -66,7 +66,12 @@ export function readBody(
     return linger(request);
   }
   if (expect !== undefined) response.writeContinue();
-  new BodyReader(request, limits, onBody, onProblem).start();
+  const reader = new BodyReader(request, limits, onBody, onProblem);
+  request.on("data", reader.onData);
+  request.on("end", reader.onEnd);
+  request.on("close", reader.onGone);
+  // A request that was answered before it was complete does not close with its connection.
+  response.on("close", reader.onGone);
   return undefined;
 }
 
@@ -91,13 +96,7 @@ class BodyReader {
     this.#onProblem = onProblem;
   }
 
-  start(): void {
-    this.#request.on("data", this.#onData);
-    this.#request.on("end", this.#onEnd);
-    this.#request.on("close", this.#onClose);
-  }
-
-  readonly #onData = (chunk: Buffer): void => {
+  readonly onData = (chunk: Buffer): void => {
     if (this.#done) return;
     const { bytesMax, budget } = this.#limits;
     if (this.#bytes + chunk.length > bytesMax) return this.#refuse(tooLarge(bytesMax));
@@ -107,7 +106,7 @@ class BodyReader {
     return undefined;
   };
 
-  readonly #onEnd = (): void => {
+  readonly onEnd = (): void => {
     if (this.#done) return;
     this.#done = true;
     const [first] = this.#chunks;
@@ -116,7 +115,7 @@ class BodyReader {
     else this.#onBody(Buffer.concat(this.#chunks, this.#bytes));
   };
 
-  readonly #onClose = (): void => {
+  readonly onGone = (): void => {
     if (!this.#done) this.#giveUp();
   };
 

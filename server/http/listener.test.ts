@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { after, test } from "node:test";
 import { sendBytes } from "./answer.ts";
 import { Listener, type ListenerLimits } from "./listener.ts";
-import { exchange, parseAnswer, RawClient, reasonOf } from "./raw-client.suite.ts";
+import { eventually, exchange, parseAnswer, RawClient, reasonOf } from "./raw-client.suite.ts";
 
 type Handle = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -125,7 +125,7 @@ test("a body that breaks off in nonsense is answered once", async () => {
     "POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
   );
   assert.equal(parseAnswer(text).status, 400);
-  assert.equal(text.split("HTTP/1.1").length, 2);
+  assert.equal(text.match(/HTTP\/1\.1 \d/g)?.length, 1);
 });
 
 test("nonsense behind a request is never answered in its place", async () => {
@@ -195,18 +195,17 @@ test("connections beyond the limit are dropped", async () => {
 });
 
 test("draining lets open requests end, closes their connections and accepts no more", async () => {
-  let finish = (): void => {};
+  const finish: (() => void)[] = [];
   const { listener, port } = await listen((request, response) => {
-    finish = () => hello(request, response);
+    finish.push(() => hello(request, response));
   });
   const [busy, idle] = [await RawClient.open(port), await RawClient.open(port)];
   busy.send(KEEP);
-  while (listener.port !== 0 && finish.name === "")
-    await new Promise((resolve) => setTimeout(resolve, 5));
+  await eventually(() => finish.length === 1, "the request is open");
   const drained = listener.drain(10_000);
   await idle.closed;
   await assert.rejects(RawClient.open(port));
-  finish();
+  finish[0]?.();
   await busy.closed;
   const answer = parseAnswer(busy.received);
   assert.equal(answer.body, "hello");

@@ -33,15 +33,18 @@ export class RawClient {
     this.socket.write(typeof bytes === "string" ? Buffer.from(bytes, "latin1") : bytes);
   }
 
-  /** Resolves when the text has come back; rejects when the connection ends or time runs out before. */
+  /** Resolves when the text has come back. */
   async until(text: string): Promise<void> {
-    const giveUp = Date.now() + GIVE_UP_MS;
-    while (!this.received.includes(text)) {
-      if (this.socket.closed || Date.now() > giveUp) {
-        throw new Error(`no ${JSON.stringify(text)} in ${JSON.stringify(this.received)}`);
-      }
-      await new Promise((resolve) => setTimeout(resolve, 2));
-    }
+    await eventually(() => this.received.includes(text), `${JSON.stringify(text)} comes back`);
+  }
+}
+
+/** Waits until it is true; rejects when that takes too long. */
+export async function eventually(isTrue: () => boolean, what: string): Promise<void> {
+  const giveUpMs = Date.now() + GIVE_UP_MS;
+  while (!isTrue()) {
+    if (Date.now() > giveUpMs) throw new Error(`waited in vain until ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
   }
 }
 

@@ -1,0 +1,145 @@
+// The built server with the checkout example behind it, and what to try next. Kills are survived, Ctrl-C stops both.
+// Usage: node scripts/demo.mjs [flags of holdfast serve]   HOLDFAST_* variables are passed on to the server.
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import net from "node:net";
+import path from "node:path";
+import { ROOT } from "./bundle.mjs";
+import { Supervised } from "./supervise.mjs";
+
+/** The example's own files. Its port is kept: what is in flight goes on at the address it began at. */
+const DEMO = process.env.CHECKOUT_DIRECTORY ?? path.join(ROOT, ".demo");
+const PORT_FILE = path.join(DEMO, "endpoint-port");
+
+const PORT_ADVICE = `
+A port is taken by another program (perhaps by another npm start). Stop that one, or choose other ports:
+  HOLDFAST_INGRESS=127.0.0.1:18080 HOLDFAST_ADMIN=127.0.0.1:19070 npm start`;
+
+/** The port the endpoint had last time if nobody else took it since; 0 means any. */
+async function endpointPort() {
+  const kept = existsSync(PORT_FILE) ? Number(readFileSync(PORT_FILE, "utf8")) : 0;
+  const probe = net.createServer();
+  const free = await new Promise((resolve) => {
+    probe.once("error", () => resolve(false)).listen(kept, "127.0.0.1", () => resolve(true));
+  });
+  if (!free) return "0";
+  await new Promise((resolve) => probe.close(resolve));
+  return String(kept);
+}
+
+const hostOf = (url) => new URL(url).host;
+const portOf = (url) => new URL(url).port;
+
+let stopping = false;
+const programs = [];
+
+async function stop(signal, exitCode) {
+  if (stopping) return;
+  stopping = true;
+  // The server first: it drains while its endpoint is still there.
+  for (const program of programs.toReversed()) await program.stop(signal);
+  if (exitCode === 0)
+    console.log("Stopped. The journal is kept; npm start goes on where this ended.");
+  process.exit(exitCode);
+}
+
+process.on("SIGINT", () => void stop("SIGINT", 0));
+process.on("SIGTERM", () => void stop("SIGTERM", 0));
+process.on("SIGHUP", () => void stop("SIGTERM", 0));
+
+/** Says why there is nothing more to do here. */
+async function giveUp(name, why, stderr) {
+  if (stopping) return;
+  console.error(`\n${name} ${why}`);
+  if (/EADDRINUSE|in use/.test(stderr)) console.error(PORT_ADVICE);
+  await stop("SIGTERM", 1);
+}
+
+async function run(name, args, env) {
+  const program = new Supervised({
+    args,
+    env,
+    onKilled: (signal) => console.log(`\n${name} was killed (${signal}). Starting it again ...`),
+    onBack: (line, ms) => console.log(`${name} is back after ${ms} ms, process ${line.pid}.`),
+    onEnd: (why, stderr) => void giveUp(name, why, stderr),
+  });
+  programs.push(program);
+  try {
+    return await program.start();
+  } catch (error) {
+    return giveUp(name, error.message, error.stderr ?? "");
+  }
+}
+
+async function register(admin, uri) {
+  const token = process.env.HOLDFAST_ADMIN_TOKEN;
+  const response = await fetch(`${admin}/deployments`, {
+    method: "POST",
+    headers: {
+      "content-type": "application/json",
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+    },
+    body: JSON.stringify({ uri, force: true }),
+  });
+  if (!response.ok) throw new Error(`answered ${response.status}: ${await response.text()}`);
+}
+
+function guide(server, example) {
+  const order = `order-${Date.now().toString(36)}`;
+  const body = JSON.stringify({ orderId: order, sku: "book", quantity: 1, amountCents: 1900 });
+  const paid = JSON.stringify({ status: "paid", reference: "payment-1" });
+  return `
+Holdfast ${server.version} is ready.
+  ingress   ${server.ingress}   where callers invoke services
+  admin     ${server.admin}   where endpoints are registered
+  journal   ${path.resolve(server.data)}
+  example   ${example.endpoint}   examples/checkout, process ${example.pid}
+
+A checkout that waits for its payment. In another terminal:
+
+  # 1. Place an order. The answer comes at once; the checkout runs behind it.
+  curl -X POST ${server.ingress}/Checkout/place/send -H 'idempotency-key: ${order}' -H 'content-type: application/json' -d '${body}'
+
+  # 2. See it wait. The awakeable is what the payment provider's webhook resolves.
+  curl ${example.orders}/orders/${order}
+
+  # 3. Kill the server as hard as you like. It is started again, and nothing changes but time.
+  kill -9 ${server.pid}
+
+  # 4. Pay.
+  curl -X POST ${server.ingress}/restate/awakeables/$(curl -s ${example.orders}/orders/${order}/awakeable)/resolve -H 'content-type: application/json' -d '${paid}'
+
+  # 5. Read the receipt (waits for it if need be).
+  curl ${server.ingress}/restate/invocation/Checkout/place/${order}/attach
+
+Repeat step 1 and see that nothing happens twice. Ctrl-C stops everything.
+`;
+}
+
+mkdirSync(DEMO, { recursive: true });
+const port = await endpointPort();
+const example = await run("The checkout example", (last) => [
+  path.join(ROOT, "examples", "checkout", "dist", "main.mjs"),
+  `--db=${path.join(DEMO, "checkout.db")}`,
+  `--port=${last === undefined ? port : portOf(last.endpoint)}`,
+  `--orders-port=${last === undefined ? "0" : portOf(last.orders)}`,
+]);
+writeFileSync(PORT_FILE, portOf(example.endpoint));
+
+const server = await run(
+  "The server",
+  (last) => [
+    path.join(ROOT, "dist", "holdfast.mjs"),
+    "serve",
+    ...process.argv.slice(2),
+    ...(last === undefined
+      ? []
+      : ["--ingress", hostOf(last.ingress), "--admin", hostOf(last.admin)]),
+  ],
+  { HOLDFAST_LOG_LEVEL: "warn", ...process.env },
+);
+try {
+  await register(server.admin, example.endpoint);
+  console.log(guide(server, example));
+} catch (error) {
+  await giveUp("Registering the example", `failed: ${error.message}`, "");
+}

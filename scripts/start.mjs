@@ -1,0 +1,16 @@
+// `npm start`: installs what is missing, builds, and starts the demo.
+// Usage: npm start [-- flags of holdfast serve]
+import { spawnSync } from "node:child_process";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+const SCRIPTS = path.dirname(fileURLToPath(import.meta.url));
+
+// In one process, not a chain of them in package.json: npm hands a signal to the first command only.
+for (const script of ["ensure-install.mjs", "build.mjs"]) {
+  const { status } = spawnSync(process.execPath, [path.join(SCRIPTS, script)], {
+    stdio: "inherit",
+  });
+  if (status !== 0) process.exit(status ?? 1);
+}
+await import("./demo.mjs");

@@ -1,0 +1,92 @@
+/** What every part of the ingress works with. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Clock } from "../base/clock.ts";
+import type { Random } from "../base/ids.ts";
+import { type BodyLimits, readBody } from "../http/body.ts";
+import type { Problem } from "../http/problem.ts";
+import type { Reply } from "../machine/effect.ts";
+import type { Input } from "../machine/input.ts";
+import type { Registry } from "../machine/registry.ts";
+import type { Reader } from "../machine/tx.ts";
+import type { Door } from "../processor/ports.ts";
+import { INTERNAL, refuse } from "./respond.ts";
+import type { ResultWaiters } from "./waiters.ts";
+
+export interface IngressContext {
+  readonly door: Door;
+  readonly waiters: ResultWaiters;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly body: BodyLimits;
+  readonly asked: AskedCount;
+  readonly requestsMax: number;
+}
+
+/** Questions to the door that are not answered yet. */
+export interface AskedCount {
+  count: number;
+}
+
+export interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** As it came. */
+  readonly url: string;
+  readonly query: string;
+}
+
+const readRegistry = (reader: Reader): Registry => reader.registry();
+
+export function registryOf(context: IngressContext): Registry {
+  return context.door.read(readRegistry);
+}
+
+/** False, and the request is refused, when more of them are open than may be. */
+export function admit(context: IngressContext, response: ServerResponse): boolean {
+  if (context.asked.count + context.waiters.size < context.requestsMax) return true;
+  refuse(response, TOO_MANY, { "retry-after": "1" });
+  return false;
+}
+
+/** Asks the door. What the door cannot apply is answered here; every other reply is the asker's. */
+export function ask(
+  context: IngressContext,
+  response: ServerResponse,
+  input: (replyTo: number) => Input,
+  answer: (reply: Exclude<Reply, { kind: "failed" }>) => void,
+): void {
+  context.asked.count += 1;
+  context.door.ask(input, (reply) => {
+    context.asked.count -= 1;
+    if (reply.kind === "failed") refuse(response, INTERNAL);
+    else answer(reply);
+  });
+}
+
+/** Reads the body; refusals are sent. The receiver gives its bytes back to `context.body.budget`. */
+export function withBody(
+  context: IngressContext,
+  exchange: Exchange,
+  onBody: (body: Uint8Array) => void,
+): void {
+  const { request, response } = exchange;
+  readBody(request, response, context.body, onBody, (problem) => refuse(response, problem));
+}
+
+/** False, and the request is refused, when the route does not know its method. */
+export function allowMethod(
+  { request, response }: Exchange,
+  ...methods: readonly string[]
+): boolean {
+  if (methods.includes(request.method ?? "")) return true;
+  const allow = methods.join(", ");
+  const message = `use ${methods.join(" or ")} here`;
+  refuse(response, { status: 405, reason: "method-not-allowed", message }, { allow });
+  return false;
+}
+
+const TOO_MANY: Problem = {
+  status: 429,
+  reason: "too-many-requests",
+  message: "as many requests are open as this server allows; repeat the request in a moment",
+};

@@ -1,0 +1,233 @@
+/**
+ * One attempt on its exchange: the session's bytes onto the wire and back, half-close, timeouts, drain.
+ *
+ * T1 The request half is closed as soon as the attempt is over: some SDKs end their response only then (protocol 3.5).
+ * T2 After that the rest of the response is dropped, for a bounded time and a bounded number of bytes; then the exchange is
+ *    reset.
+ * T3 Entries are forwarded only while the request half is open; an endpoint that does not read loses that half, since it
+ *    finds them in its next replay.
+ */
+import type { AcknowledgeCommand, Forward } from "../machine/effect.ts";
+import type { AttemptRef } from "../machine/input.ts";
+import type { Door } from "../processor/ports.ts";
+import type { ReadyPlan } from "./attempt-plan.ts";
+import { aborted, type Failing, networkFailure } from "./failures.ts";
+import { EXCERPT_BYTES_MAX, headProblem, withExcerpt } from "./response-head.ts";
+import { Session } from "./session.ts";
+import type { Exchange, ExchangeHandler, ResponseHead } from "./transport.ts";
+
+/** Enough for what an SDK sends before it notices that it is over; a firehose is cut. */
+const DRAIN_BYTES_MAX = 4 * 1024 * 1024;
+
+/** Forwarded and not yet taken by the transport. A single larger entry is forwarded all the same. */
+const PENDING_BYTES_MAX = 8 * 1024 * 1024;
+
+/** What the attempts of a runner share. */
+export interface AttemptContext {
+  readonly door: Pick<Door, "submit">;
+  readonly messageBytesMax: number;
+  readonly drainTimeoutMs: number;
+  /** Wall clock, for HTTP dates. */
+  nowMs(): number;
+  /** Milliseconds that only rise, for timeouts. */
+  monotonicMs(): number;
+  /** The attempt has bytes to flush at the end of this turn. */
+  onPending(attempt: Attempt): void;
+  /** The attempt holds no resources any more. */
+  onClosed(attempt: Attempt): void;
+}
+
+/**
+ * - awaiting-head: no response yet
+ * - streaming: messages are taken
+ * - refused: the head was bad; `problem` and an excerpt of the body make the failure
+ * - draining: the attempt is over; what comes is dropped
+ * - closed: the exchange is gone
+ */
+type Phase = "awaiting-head" | "streaming" | "refused" | "draining" | "closed";
+
+export class Attempt implements ExchangeHandler {
+  readonly ref: AttemptRef;
+  readonly #plan: ReadyPlan;
+  readonly #context: AttemptContext;
+  readonly #session: Session;
+  #exchange: Exchange | null = null;
+  #phase: Phase = "awaiting-head";
+  #isRequestOpen: boolean;
+  #isWritable = true;
+  #pending: Uint8Array[] = [];
+  #pendingBytes = 0;
+  /** Of the last frame in either direction. */
+  #lastFrameMs: number;
+  /** Of the last frame received, or the half-close. */
+  #lastReceivedMs: number;
+  #drainUntilMs = 0;
+  #drainedBytes = 0;
+  #problem: Failing | null = null;
+  #excerpt: Buffer = Buffer.alloc(0);
+
+  constructor(plan: ReadyPlan, knownEntries: number, context: AttemptContext) {
+    this.ref = plan.attempt;
+    this.#plan = plan;
+    this.#context = context;
+    this.#isRequestOpen = plan.isBidirectional;
+    this.#session = new Session(this.ref, context.door, knownEntries, context.messageBytesMax);
+    this.#lastFrameMs = context.monotonicMs();
+    this.#lastReceivedMs = this.#lastFrameMs;
+  }
+
+  /** The exchange that carries this attempt; set once, right after the constructor. */
+  connect(exchange: Exchange): void {
+    this.#exchange = exchange;
+  }
+
+  /** It does not count as current any more: what it says is dropped. */
+  get isOver(): boolean {
+    return this.#session.isOver;
+  }
+
+  /** The shortest of its timeouts: how often it has to be looked at. */
+  get shortestTimeoutMs(): number {
+    const { isBidirectional, inactivityTimeoutMs, abortTimeoutMs } = this.#plan;
+    const { drainTimeoutMs } = this.#context;
+    return Math.min(isBidirectional ? inactivityTimeoutMs : Infinity, abortTimeoutMs, drainTimeoutMs);
+  }
+
+  forward({ index, messageType, body }: Forward): void {
+    if (!this.#isRequestOpen) return;
+    const bytes = this.#session.forward(index, messageType, body);
+    if (bytes !== undefined) this.#enqueue(bytes);
+  }
+
+  acknowledge({ commandIndex }: AcknowledgeCommand): void {
+    if (this.#isRequestOpen) this.#enqueue(this.#session.acknowledge(commandIndex));
+  }
+
+  /** Hands what was forwarded in this turn to the transport, as one write. */
+  flush(): void {
+    if (!this.#isWritable || this.#pending.length === 0 || !this.#isRequestOpen) return;
+    this.#lastFrameMs = this.#context.monotonicMs();
+    this.#isWritable = this.#write();
+  }
+
+  /** Asks the endpoint to finish what it can and to suspend. */
+  halfClose(): void {
+    if (!this.#isRequestOpen) return;
+    this.#write();
+    this.#isRequestOpen = false;
+    this.#lastReceivedMs = this.#context.monotonicMs();
+    this.#exchange?.end();
+  }
+
+  /** Cuts the attempt without a word: the machine has decided already, or the process stops. */
+  cut(): void {
+    this.#session.abandon();
+    this.#phase = "draining";
+    this.#isRequestOpen = false;
+    this.#exchange?.reset();
+  }
+
+  /** Looks at the timeouts (service protocol 8.14). */
+  expire(nowMs: number): void {
+    const { inactivityTimeoutMs, abortTimeoutMs } = this.#plan;
+    if (this.#phase === "refused") {
+      if (nowMs >= this.#drainUntilMs) this.#refuse();
+    } else if (this.#phase === "draining") {
+      if (nowMs >= this.#drainUntilMs) this.#exchange?.reset();
+    } else if (this.#isRequestOpen) {
+      if (nowMs - this.#lastFrameMs >= inactivityTimeoutMs) this.halfClose();
+    } else if (nowMs - this.#lastReceivedMs >= abortTimeoutMs) {
+      this.#session.fail(aborted(abortTimeoutMs));
+      this.#drain();
+    }
+  }
+
+  onHead(head: ResponseHead): void {
+    if (this.#phase !== "awaiting-head") return;
+    this.#problem = headProblem(head, this.#plan.version, this.#context.nowMs());
+    this.#phase = this.#problem === null ? "streaming" : "refused";
+    if (this.#problem !== null) this.#limitDrain();
+  }
+
+  onData(chunk: Uint8Array): void {
+    if (this.#phase === "streaming") return this.#receive(chunk);
+    if (this.#phase === "refused") {
+      this.#excerpt = Buffer.concat([this.#excerpt, chunk.subarray(0, EXCERPT_BYTES_MAX)]);
+      return this.#excerpt.length >= EXCERPT_BYTES_MAX ? this.#refuse() : undefined;
+    }
+    this.#drainedBytes += chunk.length;
+    return this.#drainedBytes > DRAIN_BYTES_MAX ? this.#exchange?.reset() : undefined;
+  }
+
+  onEnd(): void {
+    if (this.#phase === "refused") return this.#refuse();
+    this.#session.receiveEnd();
+    return this.#drain();
+  }
+
+  onWritable(): void {
+    this.#isWritable = true;
+    this.flush();
+  }
+
+  onError(message: string): void {
+    if (this.#phase === "refused") this.#refuse();
+    else this.#session.fail(networkFailure(message));
+    this.#phase = "draining";
+  }
+
+  onClose(): void {
+    if (this.#phase === "closed") return;
+    if (this.#phase === "refused") this.#refuse();
+    this.#session.fail(networkFailure("the connection was closed"));
+    this.#phase = "closed";
+    this.#isRequestOpen = false;
+    this.#pending = [];
+    this.#context.onClosed(this);
+  }
+
+  #receive(chunk: Uint8Array): void {
+    if (this.#session.receive(chunk) > 0) {
+      this.#lastReceivedMs = this.#context.monotonicMs();
+      this.#lastFrameMs = this.#lastReceivedMs;
+    }
+    if (this.#session.isOver) this.#drain();
+  }
+
+  #drain(): void {
+    if (this.#phase === "draining") return;
+    this.#phase = "draining";
+    this.#pending = [];
+    this.halfClose();
+    this.#limitDrain();
+  }
+
+  #limitDrain(): void {
+    this.#drainUntilMs = this.#context.monotonicMs() + this.#context.drainTimeoutMs;
+  }
+
+  /** A refusal is short; what it says is in the failure, and nothing is left to wait for. */
+  #refuse(): void {
+    if (this.#problem !== null) this.#session.fail(withExcerpt(this.#problem, this.#excerpt));
+    this.#phase = "draining";
+    this.#isRequestOpen = false;
+    this.#exchange?.reset();
+  }
+
+  #enqueue(bytes: Uint8Array): void {
+    if (this.#pendingBytes > PENDING_BYTES_MAX) return this.halfClose();
+    if (this.#pending.length === 0) this.#context.onPending(this);
+    this.#pending.push(bytes);
+    this.#pendingBytes += bytes.length;
+    return undefined;
+  }
+
+  #write(): boolean {
+    const [first] = this.#pending;
+    if (first === undefined || this.#exchange === null) return true;
+    const bytes = this.#pending.length === 1 ? first : Buffer.concat(this.#pending);
+    this.#pending = [];
+    this.#pendingBytes = 0;
+    return this.#exchange.write(bytes);
+  }
+}

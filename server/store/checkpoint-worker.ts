@@ -1,0 +1,111 @@
+/**
+ * A thread that checkpoints: it copies pages from the write-ahead log into the database on a connection of its own, so that the
+ * event loop never waits for it. Its code is a string, because the server ships as one bundled file and a worker needs a
+ * file or a string of its own; the driver is required by its absolute path.
+ */
+import { createRequire } from "node:module";
+import { Worker } from "node:worker_threads";
+
+/** What a pass left behind. Frames are pages in the write-ahead log. */
+export interface PassResult {
+  readonly frames: number;
+  /** Those already in the database; equal to `frames` when nothing is left. */
+  readonly checkpointed: number;
+}
+
+/** Runs checkpoint passes, one at a time. */
+export interface Passes {
+  /** One PASSIVE checkpoint: never waits for a reader or a writer, and never makes them wait. */
+  run(done: (error: Error | null, result: PassResult) => void): void;
+  close(): Promise<void>;
+}
+
+type Answer =
+  | { readonly row: readonly [busy: number, frames: number, checkpointed: number] }
+  | { readonly message: string; readonly code: string };
+
+const SOURCE = `
+"use strict";
+const { parentPort, workerData } = require("node:worker_threads");
+const Database = require(workerData.driver);
+const db = new Database(workerData.file, { fileMustExist: true, timeout: 0 });
+db.pragma("wal_autocheckpoint = 0");
+db.pragma("synchronous = " + workerData.synchronous);
+const pass = db.prepare("PRAGMA wal_checkpoint(PASSIVE)").raw();
+parentPort.on("message", (message) => {
+  if (message === "close") {
+    db.close();
+    parentPort.close();
+    return;
+  }
+  try {
+    parentPort.postMessage({ row: pass.get() });
+  } catch (error) {
+    parentPort.postMessage({ message: String(error.message), code: String(error.code) });
+  }
+});
+`;
+
+const NOTHING: PassResult = { frames: 0, checkpointed: 0 };
+
+export class WorkerPasses implements Passes {
+  readonly #file: string;
+  readonly #durable: boolean;
+  #worker: Worker | null = null;
+  #done: ((error: Error | null, result: PassResult) => void) | null = null;
+
+  /** With `durable`, a pass syncs the log before it copies and the database after. The thread starts with the first pass. */
+  constructor(file: string, durable: boolean) {
+    this.#file = file;
+    this.#durable = durable;
+  }
+
+  run(done: (error: Error | null, result: PassResult) => void): void {
+    this.#done = done;
+    this.#worker ??= this.#start();
+    this.#worker.postMessage("pass");
+  }
+
+  async close(): Promise<void> {
+    const worker = this.#worker;
+    if (worker === null) return;
+    this.#worker = null;
+    this.#done = null;
+    await new Promise<void>((resolve) => {
+      worker.once("exit", () => resolve());
+      worker.postMessage("close");
+    });
+  }
+
+  #start(): Worker {
+    const driver = createRequire(import.meta.url).resolve("better-sqlite3");
+    const synchronous = this.#durable ? "NORMAL" : "OFF";
+    const worker = new Worker(SOURCE, {
+      eval: true,
+      name: "checkpoint",
+      execArgv: [],
+      workerData: { file: this.#file, driver, synchronous },
+    });
+    // A forgotten store does not keep the process alive.
+    worker.unref();
+    worker.on("message", this.#onAnswer);
+    worker.on("error", (error) => this.#answer(error, NOTHING));
+    worker.on("exit", () => this.#answer(new Error("the checkpoint thread ended"), NOTHING));
+    return worker;
+  }
+
+  readonly #onAnswer = (answer: Answer): void => {
+    if ("row" in answer) {
+      const [, frames, checkpointed] = answer.row;
+      this.#answer(null, { frames, checkpointed });
+    } else {
+      this.#answer(Object.assign(new Error(answer.message), { code: answer.code }), NOTHING);
+    }
+  };
+
+  #answer(error: Error | null, result: PassResult): void {
+    const done = this.#done;
+    this.#done = null;
+    done?.(error, result);
+  }
+}

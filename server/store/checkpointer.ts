@@ -1,0 +1,106 @@
+/**
+ * Keeps the write-ahead log short. The log can start over at its head only when all of it is in the database at the moment of
+ * a commit, and under load that moment never comes by itself. So: passes while commits go on, until little is left; then
+ * a last one while commits are held. The hold is a request (`gate`): the writer collects its inputs meanwhile, and nothing
+ * blocks. A commit that comes all the same harms nothing, the log starts over another time.
+ */
+import type { StorageError } from "../base/storage-error.ts";
+import type { PassResult, Passes } from "./checkpoint-worker.ts";
+import { sqliteCode, storageFailure } from "./medium-error.ts";
+import type { Sync } from "./barrier.ts";
+
+/** So few frames are copied and synced in about the time of a barrier: then commits may be held for the rest. */
+const HELD_FRAMES_MAX = 256;
+/** A disk slower than the writer: hold after so many passes, or the log would grow for ever. */
+const FREE_PASSES_MAX = 8;
+/** The number of frames is asked for after so many commits; the question costs a microsecond. */
+const COMMITS_PER_LOOK = 8;
+
+export interface CheckpointerOptions {
+  readonly passes: Passes;
+  /** Frames in the log. */
+  readonly frames: () => number;
+  readonly framesMax: number;
+  /** Syncs the database file, so that the pass under the hold finds little left to sync. */
+  readonly syncDatabase: Sync;
+  readonly onFailure: (error: StorageError) => void;
+}
+
+export class Checkpointer {
+  readonly #options: CheckpointerOptions;
+  #commits = 0;
+  #dueAtFrames: number;
+  #busy = false;
+  #closed = false;
+  #freePasses = 0;
+  #gate: Promise<void> | null = null;
+  #openGate: (() => void) | null = null;
+  #idle: (() => void) | null = null;
+
+  constructor(options: CheckpointerOptions) {
+    this.#options = options;
+    this.#dueAtFrames = options.framesMax;
+  }
+
+  /** Not null while the writer should hold its next commit; resolves when it may go on. Never rejects. */
+  get gate(): Promise<void> | null {
+    return this.#gate;
+  }
+
+  /** Called after every commit. */
+  committed(): void {
+    this.#commits += 1;
+    if (this.#busy || this.#closed || this.#commits < COMMITS_PER_LOOK) return;
+    this.#commits = 0;
+    const frames = this.#options.frames();
+    // The log has started over since the last look.
+    if (frames < this.#options.framesMax) this.#dueAtFrames = this.#options.framesMax;
+    if (frames >= this.#dueAtFrames) this.#begin(frames);
+  }
+
+  /** Starts nothing more; resolves when nothing is under way and the thread has ended. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    if (this.#busy) await new Promise<void>((resolve) => (this.#idle = resolve));
+    await this.#options.passes.close();
+  }
+
+  #begin(frames: number): void {
+    this.#busy = true;
+    this.#freePasses = 0;
+    // Should a foreign reader keep the log from starting over, the next try is another such length away.
+    this.#dueAtFrames = frames + this.#options.framesMax;
+    this.#options.passes.run(this.#onFreePass);
+  }
+
+  readonly #onFreePass = (error: Error | null, result: PassResult): void => {
+    if (error !== null || this.#closed) return this.#end(error);
+    this.#freePasses += 1;
+    return this.#options.syncDatabase((syncError) => {
+      if (syncError !== null || this.#closed) return this.#end(syncError);
+      const left = this.#options.frames() - result.checkpointed;
+      if (left > HELD_FRAMES_MAX && this.#freePasses < FREE_PASSES_MAX) {
+        return this.#options.passes.run(this.#onFreePass);
+      }
+      return this.#hold();
+    });
+  };
+
+  #hold(): void {
+    this.#gate = new Promise<void>((resolve) => (this.#openGate = resolve));
+    this.#options.passes.run((error) => this.#end(error));
+  }
+
+  #end(error: Error | null): void {
+    this.#busy = false;
+    this.#gate = null;
+    this.#openGate?.();
+    this.#openGate = null;
+    // Busy: another program checkpoints this database. Its work is as good as ours.
+    if (error !== null && sqliteCode(error) !== "SQLITE_BUSY") {
+      this.#options.onFailure(storageFailure("the checkpoint failed", error));
+    }
+    this.#idle?.();
+    this.#idle = null;
+  }
+}

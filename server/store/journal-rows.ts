@@ -1,0 +1,59 @@
+/** The statements of the table `journal`. */
+import type { Database, Statement } from "better-sqlite3";
+import { MessageType } from "../../sdk/protocol/message-type.ts";
+import {
+  emptySummary,
+  type Entry,
+  foldEntry,
+  type JournalSummary,
+  needsBody,
+} from "../journal/summary.ts";
+
+type EntryRow = [index: number, type: number, body: Uint8Array];
+
+const NO_BODY = new Uint8Array();
+
+export class JournalRows {
+  readonly #insert: Statement<[number, number, number, number, Uint8Array]>;
+  readonly #range: Statement<[number, number, number], EntryRow>;
+  readonly #scan: Statement<[number], [type: number, body: Uint8Array | null]>;
+  readonly #delete: Statement<[number]>;
+
+  constructor(db: Database) {
+    this.#insert = db.prepare(
+      "INSERT INTO journal (invocation, idx, type, at_ms, body) VALUES (?, ?, ?, ?, ?)",
+    );
+    this.#range = db
+      .prepare<[number, number, number], EntryRow>(
+        "SELECT idx, type, body FROM journal WHERE invocation = ? AND idx >= ? AND idx < ? ORDER BY idx",
+      )
+      .raw();
+    const read = Object.values(MessageType).filter(needsBody).join(", ");
+    this.#scan = db
+      .prepare<[number], [number, Uint8Array | null]>(
+        `SELECT type, CASE WHEN type IN (${read}) THEN body END FROM journal WHERE invocation = ? ORDER BY idx`,
+      )
+      .raw();
+    this.#delete = db.prepare("DELETE FROM journal WHERE invocation = ?");
+  }
+
+  insert(seq: number, index: number, type: number, nowMs: number, body: Uint8Array): void {
+    this.#insert.run(seq, index, type, nowMs, body);
+  }
+
+  /** The entries with `from <= index < to`, in order. */
+  range(seq: number, from: number, to: number): Entry[] {
+    return this.#range.all(seq, from, to).map(([index, type, body]) => ({ index, type, body }));
+  }
+
+  /** The fold over the stored journal; reads the bodies it needs and no others. */
+  readonly summarize = (seq: number): JournalSummary => {
+    const summary = emptySummary();
+    for (const [type, body] of this.#scan.iterate(seq)) foldEntry(summary, type, body ?? NO_BODY);
+    return summary;
+  };
+
+  deleteAll(seq: number): void {
+    this.#delete.run(seq);
+  }
+}

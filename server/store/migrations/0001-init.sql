@@ -1,0 +1,111 @@
+-- The first schema of a Holdfast database. Immutable once released: a change is the next numbered file.
+--
+-- Legend
+--   seq, invocation, caller_seq   internal number of an invocation, rising, never used twice
+--   idx                           place of an entry in its journal, from 0
+--   *_ms                          milliseconds since the Unix epoch; retention_ms is a duration in milliseconds
+--   type, message_type            type number of a protocol message, such as 1025 (0x0401, OutputCommand)
+--   status                        0 scheduled, 1 running, 2 suspended, 3 backing off, 4 paused, 5 completed
+--   kind                          0 start, 1 sleep, 2 retry, 3 purge
+--   NULL                          the state has no such field
+-- Hot tables are keyed so that what is written together lies together and new rows go to the end.
+
+-- One row an invocation.
+CREATE TABLE invocation (
+  seq                          INTEGER PRIMARY KEY,
+  partition_key                BLOB    NOT NULL CHECK (length(partition_key) = 8),
+  uuid                         BLOB    NOT NULL CHECK (length(uuid) = 16),
+  status                       INTEGER NOT NULL,
+  service                      TEXT    NOT NULL,
+  handler                      TEXT    NOT NULL,
+  key                          TEXT,
+  idempotency_key              TEXT,
+  caller_seq                   INTEGER,
+  caller_completion_id         INTEGER,
+  created_at_ms                INTEGER NOT NULL,
+  retention_ms                 INTEGER NOT NULL,
+  modified_at_ms               INTEGER NOT NULL,
+  epoch                        INTEGER NOT NULL,
+  start_at_ms                  INTEGER,
+  awaiting                     TEXT,
+  retry_at_ms                  INTEGER,
+  completed_at_ms              INTEGER,
+  output_index                 INTEGER,
+  pin_deployment_id            TEXT,
+  pin_protocol_version         INTEGER,
+  retry_count                  INTEGER NOT NULL,
+  retry_count_since_last_entry INTEGER NOT NULL,
+  failure_at_ms                INTEGER,
+  failure_code                 INTEGER,
+  failure_error_code           TEXT,
+  failure_message              TEXT,
+  failure_stacktrace           TEXT,
+  failure_command_index        INTEGER,
+  failure_command_name         TEXT,
+  failure_command_type         INTEGER
+) STRICT;
+
+-- Minted uuids rise with time, so this index grows at its end too; the partition key would scatter it.
+CREATE UNIQUE INDEX invocation_by_uuid ON invocation (uuid);
+
+-- What is not over: small however many completed invocations are kept.
+CREATE INDEX invocation_open ON invocation (status, seq) WHERE status <> 5;
+
+-- One row an entry: a command or a notification, its body as it came off the wire. The body stands last, so that a scan over
+-- types does not read the pages that long bodies overflow to.
+CREATE TABLE journal (
+  invocation INTEGER NOT NULL,
+  idx        INTEGER NOT NULL,
+  type       INTEGER NOT NULL,
+  at_ms      INTEGER NOT NULL,
+  body       BLOB    NOT NULL,
+  PRIMARY KEY (invocation, idx)
+) STRICT, WITHOUT ROWID;
+
+-- What happens at a due time. Timers of an invocation that is gone vanish when due.
+CREATE TABLE timer (
+  due_ms INTEGER NOT NULL,
+  seq    INTEGER NOT NULL,
+  kind   INTEGER NOT NULL,
+  arg    INTEGER NOT NULL,
+  PRIMARY KEY (due_ms, seq, kind, arg)
+) STRICT, WITHOUT ROWID;
+
+-- Handlers that wait for the result of an invocation they did not start themselves.
+CREATE TABLE listener (
+  seq           INTEGER NOT NULL,
+  caller_seq    INTEGER NOT NULL,
+  completion_id INTEGER NOT NULL,
+  message_type  INTEGER NOT NULL,
+  PRIMARY KEY (seq, caller_seq, completion_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE deployment (
+  id                   TEXT PRIMARY KEY,
+  uri                  TEXT    NOT NULL,
+  protocol_mode        TEXT    NOT NULL,
+  http_version         TEXT    NOT NULL,
+  min_protocol_version INTEGER NOT NULL,
+  max_protocol_version INTEGER NOT NULL,
+  sdk_version          TEXT,
+  additional_headers   TEXT    NOT NULL,
+  metadata             TEXT    NOT NULL,
+  created_at_ms        INTEGER NOT NULL,
+  services             TEXT    NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Every revision of a service; the highest is the one that new invocations go to.
+CREATE TABLE service_revision (
+  service       TEXT    NOT NULL,
+  revision      INTEGER NOT NULL,
+  deployment_id TEXT    NOT NULL,
+  PRIMARY KEY (service, revision)
+) STRICT, WITHOUT ROWID;
+
+-- next_seq: the first seq that no process has reserved yet.
+CREATE TABLE meta (
+  key   TEXT PRIMARY KEY,
+  value ANY NOT NULL
+) STRICT, WITHOUT ROWID;
+
+INSERT INTO meta (key, value) VALUES ('next_seq', 1);
