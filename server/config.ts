@@ -153,11 +153,17 @@ const OPTIONS: readonly Option[] = [
   option("--admin <address>", "ADMIN", "where operators register deployments")
     .argParser(parseAddress)
     .default(parseAddress("127.0.0.1:9070"), "127.0.0.1:9070"),
-  option("--admin-token <token>", "ADMIN_TOKEN", "bearer token that the admin API asks for").argParser(
-    parseToken,
-  ),
+  option(
+    "--admin-token <token>",
+    "ADMIN_TOKEN",
+    "bearer token that the admin API asks for",
+  ).argParser(parseToken),
   option("--data <directory>", "DATA", "the journal; one server at a time").default("./data"),
-  option("--durability <level>", "DURABILITY", "when an effect may leave: disk (after fdatasync) or none")
+  option(
+    "--durability <level>",
+    "DURABILITY",
+    "when an effect may leave: disk (after fdatasync) or none",
+  )
     .choices(["disk", "none"])
     .default("disk"),
   option("--max-request-size <size>", "MAX_REQUEST_SIZE", "largest request body on the ingress")
@@ -169,16 +175,32 @@ const OPTIONS: readonly Option[] = [
   option("--max-attempts <count>", "MAX_ATTEMPTS", "attempts in flight, all deployments together")
     .argParser(parseCount)
     .default(1000),
-  option("--max-deployment-attempts <count>", "MAX_DEPLOYMENT_ATTEMPTS", "attempts in flight, each deployment")
+  option(
+    "--max-deployment-attempts <count>",
+    "MAX_DEPLOYMENT_ATTEMPTS",
+    "attempts in flight, each deployment",
+  )
     .argParser(parseCount)
     .default(1000),
-  option("--inactivity-timeout <duration>", "INACTIVITY_TIMEOUT", "a stream this quiet is asked to suspend")
+  option(
+    "--inactivity-timeout <duration>",
+    "INACTIVITY_TIMEOUT",
+    "a stream this quiet is asked to suspend",
+  )
     .argParser(parseTimeout)
     .default(60_000, "60s"),
-  option("--abort-timeout <duration>", "ABORT_TIMEOUT", "an attempt asked to suspend is cut after this")
+  option(
+    "--abort-timeout <duration>",
+    "ABORT_TIMEOUT",
+    "an attempt asked to suspend is cut after this",
+  )
     .argParser(parseTimeout)
     .default(600_000, "10m"),
-  option("--shutdown-timeout <duration>", "SHUTDOWN_TIMEOUT", "how long SIGTERM waits for open requests")
+  option(
+    "--shutdown-timeout <duration>",
+    "SHUTDOWN_TIMEOUT",
+    "how long SIGTERM waits for open requests",
+  )
     .argParser(parseTimeout)
     .default(5000, "5s"),
   option("--log-level <level>", "LOG_LEVEL", "least severe log line on stderr")

@@ -39,7 +39,9 @@ function stopOnSignals(server: Server, stopped: () => void): void {
 }
 
 const program = new Command("holdfast")
-  .description("Holdfast makes HTTP handlers crash-proof: it journals what they do and resumes them.")
+  .description(
+    "Holdfast makes HTTP handlers crash-proof: it journals what they do and resumes them.",
+  )
   .version(VERSION)
   .addCommand(serveCommand(serve))
   .configureOutput({ outputError: (text, write) => write(text) })

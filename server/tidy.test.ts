@@ -25,13 +25,15 @@ const CORE = ["server/processor", "server/machine", "server/journal", ...GROUND]
 /** A room that is not listed may not exist: a new one is a decision about floors. */
 const ROOMS: Readonly<Record<string, Room>> = {
   "sdk/protocol": { rooms: [], external: [] },
+  "sdk/define": { rooms: ["sdk/protocol"], external: [] },
   "sdk/replay": { rooms: ["sdk/protocol"], external: [] },
-  "sdk/context": { rooms: ["sdk/replay", "sdk/protocol"], external: [] },
-  "sdk/endpoint": { rooms: ["sdk/context", "sdk/replay", "sdk/protocol"], external: ["node:"] },
-  sdk: {
-    rooms: ["sdk/endpoint", "sdk/context", "sdk/replay", "sdk/protocol"],
+  "sdk/context": { rooms: ["sdk/replay", "sdk/define", "sdk/protocol"], external: [] },
+  "sdk/endpoint": {
+    rooms: ["sdk/context", "sdk/replay", "sdk/define", "sdk/protocol"],
     external: ["node:"],
   },
+  "sdk/ingress-client": { rooms: ["sdk/define", "sdk/protocol"], external: [] },
+  sdk: { rooms: ["sdk/*"], external: ["node:"] },
 
   "server/base": { rooms: ["sdk/protocol"], external: ["node:crypto"] },
   "server/journal": { rooms: GROUND, external: [] },

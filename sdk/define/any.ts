@@ -4,3 +4,12 @@
  */
 // oxlint-disable-next-line typescript/no-explicit-any -- see above
 export type Any = any;
+
+/**
+ * Says that a value has a type that only its maker knows: what a serde decoded, what a proxy stands for. The compiler
+ * cannot check it, so each use has its reason at hand.
+ */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- it is how the type is said
+export function trust<T>(value: Any): T {
+  return value;
+}

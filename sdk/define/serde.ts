@@ -1,5 +1,5 @@
 /** Serdes: how values become the bytes that are stored and sent, and back. */
-import type { Any } from "./any.ts";
+import { type Any, trust } from "./any.ts";
 
 export interface Serde<T> {
   /** Media type of the bytes; announced on discovery. */
@@ -32,7 +32,7 @@ class JsonSerde<T> implements Serde<T> {
   }
 
   deserialize(data: Uint8Array): T {
-    return (data.length === 0 ? undefined : JSON.parse(decoder.decode(data))) as T;
+    return trust(data.length === 0 ? undefined : JSON.parse(decoder.decode(data)));
   }
 }
 

@@ -1,6 +1,7 @@
 /** Calls and sends. Note the shift of numbers: from `headers` on, a send counts one more than a call. */
 import { readHeader, writeHeaders } from "./codec-values.ts";
 import { INVOCATION_ID_ID, NAME, RESULT_ID } from "./codec-tags.ts";
+import type { Draft } from "./codec-values.ts";
 import { MessageType } from "./message-type.ts";
 import type { CallCommand, Header, OneWayCallCommand } from "./messages.ts";
 import { fieldSet } from "./wire-reader.ts";
@@ -10,8 +11,6 @@ import type { WireWriter } from "./wire-writer.ts";
 
 const CALL_FIELDS = fieldSet(1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12);
 const SEND_FIELDS = fieldSet(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12);
-
-type Draft<T> = { -readonly [K in keyof T]: T[K] };
 
 export function writeCall(writer: WireWriter, call: CallCommand): void {
   writer.string(bytesTag(1), call.service);

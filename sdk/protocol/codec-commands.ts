@@ -38,6 +38,7 @@ const INPUT_FIELDS = fieldSet(1, 12, 14);
 const OUTPUT_FIELDS = fieldSet(12, 14, 15);
 const SLEEP_FIELDS = fieldSet(1, 11, 12);
 const RUN_FIELDS = fieldSet(11, 12);
+const RUN_ID_FIELD = fieldSet(11);
 const SIGNAL_FIELDS = fieldSet(1, 2, 3, 4, 5, 6, 12);
 const TARGET_FIELDS = fieldSet(1, 3, 4, 11, 12);
 const AWAKEABLE_FIELDS = fieldSet(1, 2, 3, 12);
@@ -162,7 +163,7 @@ export function readRunCompletionId(reader: WireReader): number {
   let resultCompletionId = 0;
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     if (tag === RESULT_ID) resultCompletionId = reader.uint32();
-    else reader.skip(tag, RUN_FIELDS & ~fieldSet(12));
+    else reader.skip(tag, RUN_ID_FIELD);
   }
   return resultCompletionId;
 }

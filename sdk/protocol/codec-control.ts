@@ -7,6 +7,7 @@ import {
   writeFuture,
   writeStateEntries,
 } from "./codec-values.ts";
+import type { Draft } from "./codec-values.ts";
 import { MessageType } from "./message-type.ts";
 import type {
   AwaitingOn,
@@ -34,8 +35,6 @@ const AWAITING_FIELDS = fieldSet(1, 2);
 
 /** A behaviour this version does not know reads as 0, retry: the one that loses nothing. */
 const BEHAVIORS = [0, 1, 2] as const;
-
-type Draft<T> = { -readonly [K in keyof T]: T[K] };
 
 export function writeControl(writer: WireWriter, message: ControlMessage): void {
   switch (message.type) {

@@ -14,6 +14,9 @@ const FIELDS_1_TO_5 = fieldSet(1, 2, 3, 4, 5);
 
 const EMPTY = new Uint8Array(0);
 
+/** A message being read, field by field. */
+export type Draft<T> = { -readonly [K in keyof T]: T[K] };
+
 // ---- Value { #1 content }, Void {}, StateKeys { #1 keys } -----------------------------------------
 
 export function readValue(reader: WireReader): Uint8Array {

@@ -91,6 +91,7 @@ test("frames may be taken at any time after their chunks were pushed", () => {
         assert.deepEqual(seen, frames);
       },
     ),
+    { numRuns: 1000 },
   );
 });
 

@@ -86,7 +86,7 @@ export class FrameDecoder {
   /** The decoder keeps views of the chunk; the caller must not change it afterwards. */
   push(chunk: Uint8Array): void {
     this.#pendingBytes += chunk.length;
-    if (this.#offset < this.#chunk.length) {
+    if (this.#queue.length > 0 || this.#offset < this.#chunk.length) {
       this.#queue.push(chunk);
     } else {
       this.#chunk = chunk;

@@ -43,14 +43,26 @@ export class JsonObject {
     throw new ManifestError(`${this.at(name)} must be true or false`);
   }
 
-  /** An integer from `min` to `max`, by default the largest that JSON carries exactly. */
-  integer(name: string, min: number, max = Number.MAX_SAFE_INTEGER): number | undefined {
+  integer(name: string, min: number, max: number): number | undefined {
     const value = this.value(name);
     if (value === undefined) return undefined;
     if (typeof value === "number" && Number.isInteger(value) && value >= min && value <= max) {
       return value;
     }
     throw new ManifestError(`${this.at(name)} must be an integer from ${min} to ${max}`);
+  }
+
+  /**
+   * An integer of at least 0. Peers count in 64 bits and write the largest number for "for ever"; anything above the
+   * safe integers reads as the largest of them.
+   */
+  natural(name: string): number | undefined {
+    const value = this.value(name);
+    if (value === undefined) return undefined;
+    if (typeof value === "number" && Number.isInteger(value) && value >= 0) {
+      return Math.min(value, Number.MAX_SAFE_INTEGER);
+    }
+    throw new ManifestError(`${this.at(name)} must be an integer of at least 0`);
   }
 
   number(name: string, min: number): number | undefined {

@@ -178,7 +178,7 @@ function parseHandler(
     throw new ManifestError(`${fields.at("ty")} is ${ty}, which a ${serviceType} cannot have`);
   }
   const options = parseOptions(fields);
-  const workflowCompletionRetention = fields.integer("workflowCompletionRetention", 0);
+  const workflowCompletionRetention = fields.natural("workflowCompletionRetention");
   if (ty === "WORKFLOW" && options.idempotencyRetention !== undefined) {
     throw new ManifestError(
       `${fields.at("idempotencyRetention")} has no meaning on a WORKFLOW handler; use workflowCompletionRetention`,
@@ -220,16 +220,16 @@ function parseOptions(fields: JsonObject): ManifestOptions {
   return optional({
     documentation: fields.string("documentation"),
     metadata: fields.strings("metadata"),
-    inactivityTimeout: fields.integer("inactivityTimeout", 0),
-    abortTimeout: fields.integer("abortTimeout", 0),
-    journalRetention: fields.integer("journalRetention", 0),
-    idempotencyRetention: fields.integer("idempotencyRetention", 0),
+    inactivityTimeout: fields.natural("inactivityTimeout"),
+    abortTimeout: fields.natural("abortTimeout"),
+    journalRetention: fields.natural("journalRetention"),
+    idempotencyRetention: fields.natural("idempotencyRetention"),
     enableLazyState: fields.boolean("enableLazyState"),
     ingressPrivate: fields.boolean("ingressPrivate"),
-    retryPolicyInitialInterval: fields.integer("retryPolicyInitialInterval", 0),
-    retryPolicyMaxInterval: fields.integer("retryPolicyMaxInterval", 0),
+    retryPolicyInitialInterval: fields.natural("retryPolicyInitialInterval"),
+    retryPolicyMaxInterval: fields.natural("retryPolicyMaxInterval"),
     retryPolicyExponentiationFactor: fields.number("retryPolicyExponentiationFactor", 0),
-    retryPolicyMaxAttempts: fields.integer("retryPolicyMaxAttempts", 0),
+    retryPolicyMaxAttempts: fields.natural("retryPolicyMaxAttempts"),
     retryPolicyOnMaxAttempts: fields.oneOf("retryPolicyOnMaxAttempts", ON_MAX_ATTEMPTS),
   });
 }

@@ -8,6 +8,7 @@
  * 4. Strings must be UTF-8. Bytes are views, not copies.
  * 5. Groups, which proto3 does not have, are an error.
  */
+import { VARINT_BYTES_MAX } from "./limits.ts";
 import { ProtocolError } from "./protocol-error.ts";
 
 /** Up to this length a loop over ASCII beats the call into the decoder. */
@@ -60,7 +61,7 @@ export class WireReader {
   }
 
   #zeroPadding(read: number): void {
-    for (let count = read; count < 10; count += 1) {
+    for (let count = read; count < VARINT_BYTES_MAX; count += 1) {
       const byte = this.#byte();
       if (byte === 0) return;
       if (byte !== 0x80) throw undecodable("a number is above 2^32-1");
@@ -72,7 +73,7 @@ export class WireReader {
   #halves(): { readonly low: number; readonly high: number } {
     let low = 0;
     let high = 0;
-    for (let shift = 0; shift < 70; shift += 7) {
+    for (let shift = 0; shift < 7 * VARINT_BYTES_MAX; shift += 7) {
       const byte = this.#byte();
       const bits = byte & 0x7f;
       if (shift < 28) low |= bits << shift;

@@ -109,10 +109,10 @@ class BodyReader {
   readonly onEnd = (): void => {
     if (this.#done) return;
     this.#done = true;
-    const [first] = this.#chunks;
-    if (first === undefined) this.#onBody(EMPTY);
-    else if (this.#chunks.length === 1) this.#onBody(first);
-    else this.#onBody(Buffer.concat(this.#chunks, this.#bytes));
+    const body = this.#chunks.length === 1 ? this.#chunks[0] : Buffer.concat(this.#chunks);
+    // The request outlives its body by as long as the answer takes.
+    this.#chunks.length = 0;
+    this.#onBody(body ?? EMPTY);
   };
 
   readonly onGone = (): void => {

@@ -1,10 +1,17 @@
 /** Calls and sends: the checks of HTTP API 1.2 in their order, then the door, then the answer. */
-import { type Header } from "../../sdk/protocol/messages.ts";
+import type { Header } from "../../sdk/protocol/messages.ts";
 import { idempotentInvocationId, mintInvocationId } from "../base/ids.ts";
 import type { Problem } from "../http/problem.ts";
 import type { Reply } from "../machine/effect.ts";
-import { allowMethod, ask, type Exchange, type IngressContext, registryOf, withBody } from "./context.ts";
-import { contentProblem, outputContentType } from "./content.ts";
+import {
+  allowMethod,
+  ask,
+  type Exchange,
+  type IngressContext,
+  registryOf,
+  withBody,
+} from "./context.ts";
+import { contentProblem } from "./content.ts";
 import { type Delay, parseDelay } from "./delay.ts";
 import { handlerHeaders } from "./headers.ts";
 import type { Route } from "./path.ts";
@@ -30,23 +37,9 @@ export function invoke(
   const { request, response } = exchange;
   const target = invokeTarget(registryOf(context), route);
   if (target.kind === "problem") return refuse(response, target.problem);
-  const problem = requestProblem(request.headersDistinct);
-  if (problem !== null) return refuse(response, problem);
+  if (request.headers["x-restate-limit-key"] !== undefined) return refuse(response, LIMIT_KEY);
   if (!allowMethod(exchange, "GET", "POST")) return undefined;
   return withBody(context, exchange, (body) => invokeWithBody(context, exchange, target, body));
-}
-
-/** Rules on single headers, which come before the method and the body. */
-function requestProblem(headers: NodeJS.Dict<string[]>): Problem | null {
-  if (headers["x-restate-limit-key"] !== undefined) {
-    const message = "a limit key needs a scope, and this server has no scopes: leave the header out";
-    return { status: 400, reason: "limit-key-without-scope", message };
-  }
-  if ((headers["idempotency-key"]?.length ?? 0) > 1) {
-    const message = "there is more than one idempotency-key; which one is meant?";
-    return { status: 400, reason: "repeated-idempotency-key", message };
-  }
-  return null;
 }
 
 function invokeWithBody(
@@ -102,6 +95,7 @@ function hand(context: IngressContext, exchange: Exchange, invocation: Invocatio
   ask(
     context,
     response,
+    parameter.length,
     (replyTo) => ({
       type: "invoke",
       id,
@@ -117,7 +111,6 @@ function hand(context: IngressContext, exchange: Exchange, invocation: Invocatio
       if (target.send) answerSend(exchange, invocation, reply);
       else answerCall(context, exchange, invocation, reply);
     },
-    () => context.body.budget.give(parameter.length),
   );
 }
 
@@ -140,7 +133,7 @@ function answerCall(
   if (reply.kind === "accepted") return awaitResult(context, response, reply, output);
   if (reply.kind === "completed") {
     const { id, expiresAtMs, outcome } = reply;
-    return sendOutcome(response, outcome, { id, output, expiresAtMs }, outputContentType);
+    return sendOutcome(response, outcome, { id, output, expiresAtMs });
   }
   return refuse(response, INTERNAL);
 }
@@ -149,4 +142,10 @@ const DELAYED_CALL: Problem = {
   status: 400,
   reason: "delayed-call",
   message: "a call waits for its result and cannot be delayed: use /send, or leave the delay out",
+};
+
+const LIMIT_KEY: Problem = {
+  status: 400,
+  reason: "limit-key-without-scope",
+  message: "a limit key needs a scope, and this server has no scopes: leave the header out",
 };

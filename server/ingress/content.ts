@@ -15,7 +15,9 @@ export function contentProblem(
   if (range === null) return bodyBytes === 0 && type === undefined ? null : NO_INPUT;
   if (type === undefined) {
     const mayBeLeftOut = bodyBytes === 0 && input?.required !== true;
-    return mayBeLeftOut ? null : bad("content-type-missing", `a content-type of ${range} is needed`);
+    return mayBeLeftOut
+      ? null
+      : bad("content-type-missing", `a content-type of ${range} is needed`);
   }
   if (!matches(range, type)) {
     return bad("content-type-mismatch", `the handler takes ${range}, not this content-type`);
@@ -58,7 +60,10 @@ export function outputContentType(
   return bodyBytes > 0 || output.setContentTypeIfEmpty === true ? output.contentType : undefined;
 }
 
-const NO_INPUT = bad("body-not-allowed", "the handler takes no input: send no body, no content-type");
+const NO_INPUT = bad(
+  "body-not-allowed",
+  "the handler takes no input: send no body, no content-type",
+);
 
 function bad(reason: string, message: string): Problem {
   return { status: 400, reason, message };

@@ -48,22 +48,27 @@ export function admit(context: IngressContext, response: ServerResponse): boolea
   return false;
 }
 
-/** Asks the door. What the door cannot apply is answered here; every other reply is the asker's. */
+/**
+ * Asks the door. What the door cannot apply is answered here; every other reply is the asker's. `heldBytes` of the body are
+ * given back once the door has answered.
+ */
 export function ask(
   context: IngressContext,
   response: ServerResponse,
+  heldBytes: number,
   input: (replyTo: number) => Input,
   answer: (reply: Exclude<Reply, { kind: "failed" }>) => void,
 ): void {
   context.asked.count += 1;
   context.door.ask(input, (reply) => {
     context.asked.count -= 1;
+    context.body.budget.give(heldBytes);
     if (reply.kind === "failed") refuse(response, INTERNAL);
     else answer(reply);
   });
 }
 
-/** Reads the body; refusals are sent. The receiver gives its bytes back to `context.body.budget`. */
+/** Reads the body; refusals are sent. The receiver gives its bytes back, most often through `ask`. */
 export function withBody(
   context: IngressContext,
   exchange: Exchange,

@@ -42,10 +42,12 @@ export function handlerHeaders(
 ): Header[] | Problem {
   const named = connectionOptions(connection);
   const headers: Header[] = [];
+  let idempotencyKeys = 0;
   for (let at = 0; at < raw.length; at += 2) {
     const key = (raw[at] ?? "").toLowerCase();
     const value = raw[at + 1] ?? "";
     if (FOREIGN.test(value)) return foreign(key);
+    if (key === "idempotency-key" && ++idempotencyKeys > 1) return REPEATED_KEY;
     if (isPassed(key) && named?.includes(key) !== true) headers.push({ key, value });
   }
   headers.push({ key: "x-restate-ingress-path", value: url });
@@ -54,9 +56,16 @@ export function handlerHeaders(
 
 /** Names in a `connection` header are hop-by-hop (RFC 9110, 7.6.1). The two usual values name no header. */
 function connectionOptions(connection: string | undefined): readonly string[] | null {
-  if (connection === undefined || connection === "keep-alive" || connection === "close") return null;
+  if (connection === undefined || connection === "keep-alive" || connection === "close")
+    return null;
   return connection.split(",").map((option) => option.trim().toLowerCase());
 }
+
+const REPEATED_KEY: Problem = {
+  status: 400,
+  reason: "repeated-idempotency-key",
+  message: "there is more than one idempotency-key; which one is meant?",
+};
 
 function foreign(name: string): Problem {
   const message = `the value of the header '${name}' is not visible ASCII; encode it`;

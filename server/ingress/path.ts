@@ -64,12 +64,17 @@ export function parsePath(path: string): Route {
   if (first === "openapi") return NOT_FOUND;
   if (second === undefined || segments.length > SEGMENTS_MAX) return badPath(BAD_LENGTH);
   if (first !== "restate") return { kind: "classic", service: first, rest: segments.slice(1) };
-  switch (second) {
+  return reserved(second, rest);
+}
+
+/** Everything below `/restate/`. */
+function reserved(name: string, rest: readonly string[]): Route {
+  switch (name) {
     case "health":
       return rest.length === 0 ? { kind: "health" } : NOT_FOUND;
     case "call":
     case "send":
-      return explicit(second === "send", rest);
+      return explicit(name === "send", rest);
     case "scope":
       return SCOPES_UNSUPPORTED;
     case "invocation":
@@ -79,7 +84,7 @@ export function parsePath(path: string): Route {
     case "attach":
     case "output":
     case "lookup":
-      return result(second, rest);
+      return result(name, rest);
     case "a":
     case "awakeables":
       return awakeable(rest);

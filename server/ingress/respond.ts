@@ -5,6 +5,7 @@ import type { ManifestOutput } from "../../sdk/protocol/manifest.ts";
 import type { Failure, Outcome } from "../../sdk/protocol/messages.ts";
 import { type AnswerHeaders, sendBytes, sendJson } from "../http/answer.ts";
 import { type Problem, type ProblemHeaders, sendProblem } from "../http/problem.ts";
+import { outputContentType } from "./content.ts";
 
 /** What is known of the invocation whose result is told. */
 export interface ResultContext {
@@ -15,11 +16,7 @@ export interface ResultContext {
   readonly expiresAtMs: number | null;
 }
 
-export function refuse(
-  response: ServerResponse,
-  problem: Problem,
-  headers?: ProblemHeaders,
-): void {
+export function refuse(response: ServerResponse, problem: Problem, headers?: ProblemHeaders): void {
   sendProblem(response, problem, "ingress", headers);
 }
 
@@ -27,14 +24,13 @@ export function sendOutcome(
   response: ServerResponse,
   outcome: Outcome,
   context: ResultContext,
-  contentType: (output: ManifestOutput | undefined, bodyBytes: number) => string | undefined,
 ): void {
   const headers: AnswerHeaders = { "x-restate-id": invocationIdToString(context.id) };
   if (context.expiresAtMs !== null) {
     headers["idempotency-expires"] = rfc3339WithOffset(context.expiresAtMs);
   }
   if (outcome.kind === "failure") return sendFailure(response, outcome.failure, headers);
-  const type = contentType(context.output, outcome.value.length);
+  const type = outputContentType(context.output, outcome.value.length);
   if (type !== undefined) headers["content-type"] = type;
   return sendBytes(response, 200, outcome.value, headers);
 }

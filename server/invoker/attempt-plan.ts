@@ -117,7 +117,11 @@ function versionFor(
     const ours = `${MIN_PROTOCOL_VERSION} to ${MAX_PROTOCOL_VERSION}`;
     return { errorCode: "RT0013", message: `${offers}, this server speaks ${ours}` };
   }
-  const pinned = negotiateProtocolVersion(pin.protocolVersion, pin.protocolVersion, MAX_PROTOCOL_VERSION);
+  const pinned = negotiateProtocolVersion(
+    pin.protocolVersion,
+    pin.protocolVersion,
+    MAX_PROTOCOL_VERSION,
+  );
   const bound = `the invocation runs in protocol version ${pin.protocolVersion}`;
   if (pinned === undefined) {
     return { errorCode: "RT0014", message: `${bound}, which this server does not speak any more` };

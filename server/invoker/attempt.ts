@@ -90,7 +90,11 @@ export class Attempt implements ExchangeHandler {
   get shortestTimeoutMs(): number {
     const { isBidirectional, inactivityTimeoutMs, abortTimeoutMs } = this.#plan;
     const { drainTimeoutMs } = this.#context;
-    return Math.min(isBidirectional ? inactivityTimeoutMs : Infinity, abortTimeoutMs, drainTimeoutMs);
+    return Math.min(
+      isBidirectional ? inactivityTimeoutMs : Infinity,
+      abortTimeoutMs,
+      drainTimeoutMs,
+    );
   }
 
   forward({ index, messageType, body }: Forward): void {

@@ -211,7 +211,8 @@ export class Attempts implements AttemptRunner {
       return null;
     }
     const { deployment, service, handler } = plan.resolved;
-    if (this.#countOf(deployment.id) >= this.#attemptsPerDeploymentMax) return { full: deployment.id };
+    if (this.#countOf(deployment.id) >= this.#attemptsPerDeploymentMax)
+      return { full: deployment.id };
     const invocation = present(reader.invocation(start.seq), `invocation ${start.seq}`);
     const id = invocationIdToString(invocation.id);
     const { knownEntries } = start;

@@ -22,7 +22,8 @@ export const guardedLookup: LookupFunction = (hostname, options, callback) => {
     if (error !== null) {
       callback(error, "", 0);
     } else if (forbidden !== undefined || first === undefined) {
-      const what = forbidden === undefined ? "no address" : `${forbidden.address}, which is not allowed`;
+      const what =
+        forbidden === undefined ? "no address" : `${forbidden.address}, which is not allowed`;
       callback(new Error(`${hostname} leads to ${what}`), "", 0);
     } else if (options.all === true) {
       callback(null, addresses);

@@ -4,7 +4,12 @@
  */
 import { Readable } from "node:stream";
 import { Agent, type Dispatcher } from "undici";
-import { CONNECT_TIMEOUT_MS, type ConnectOptions, describeError, guardedLookup } from "./connect.ts";
+import {
+  CONNECT_TIMEOUT_MS,
+  type ConnectOptions,
+  describeError,
+  guardedLookup,
+} from "./connect.ts";
 import type { Exchange, ExchangeHandler, ExchangeRequest, Transport } from "./transport.ts";
 
 export class Http1Transport implements Transport {
@@ -132,7 +137,7 @@ class Http1Exchange implements Exchange, Dispatcher.DispatchHandler {
     const handler = this.#handler;
     if (handler === null) return;
     handler.onEnd();
-    // A request that is still open now breaks the connection: there is no more use in it.
+    if (this.#handler === null) return;
     this.#handler = null;
     this.end();
     handler.onClose();

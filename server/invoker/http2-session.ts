@@ -3,7 +3,8 @@
  * peer allows is known before the first one is opened, and it is retired for good by GOAWAY, an error or a missed ping.
  */
 import { type ClientHttp2Session, connect } from "node:http2";
-import type { TLSSocket } from "node:tls";
+import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import { CONNECT_TIMEOUT_MS, type ConnectOptions, describeError, dial } from "./connect.ts";
 import type { Endpoint } from "./endpoint.ts";
 
@@ -63,8 +64,10 @@ export class Http2Session {
       this.#retire(`no HTTP/2 connection within ${timeoutMs} ms`);
       session.destroy();
     }, timeoutMs);
-    session.on("connect", () => this.#onConnect(endpoint.secure ? (socket as TLSSocket) : null));
-    session.on("remoteSettings", ({ maxConcurrentStreams }) => this.#onSettings(maxConcurrentStreams));
+    session.on("connect", () => this.#onConnect(socket));
+    session.on("remoteSettings", ({ maxConcurrentStreams }) =>
+      this.#onSettings(maxConcurrentStreams),
+    );
     session.on("goaway", (code) => {
       this.#retire(`the endpoint closes the connection (GOAWAY, ${http2CodeName(code)})`);
     });
@@ -109,8 +112,8 @@ export class Http2Session {
     this.#session.destroy();
   }
 
-  #onConnect(tls: TLSSocket | null): void {
-    if (tls !== null && tls.alpnProtocol !== "h2") {
+  #onConnect(socket: Socket): void {
+    if (socket instanceof TLSSocket && socket.alpnProtocol !== "h2") {
       this.#retire("the endpoint does not agree to HTTP/2 over TLS; register it again");
       this.#session.destroy();
       return;

@@ -1,8 +1,14 @@
 /** HTTP/2 on `node:http2`: a pool of connections for each origin, one stream an exchange (service protocol 3.6). */
-import { type ClientHttp2Stream, constants, type IncomingHttpHeaders } from "node:http2";
+import {
+  type ClientHttp2Stream,
+  constants,
+  type IncomingHttpHeaders,
+  type IncomingHttpStatusHeader,
+} from "node:http2";
 import { describeError } from "./connect.ts";
 import type { Endpoint } from "./endpoint.ts";
-import { http2CodeName,
+import {
+  http2CodeName,
   type Http2Options,
   Http2Session,
   type Http2SessionOwner,
@@ -215,7 +221,7 @@ class Http2Exchange implements Exchange {
     }
   }
 
-  #onResponse(headers: IncomingHttpHeaders & { readonly ":status"?: number }): void {
+  #onResponse(headers: IncomingHttpHeaders & IncomingHttpStatusHeader): void {
     if (this.#isSilent) return;
     const { "content-type": contentType, "retry-after": retryAfter } = headers;
     this.#handler.onHead({ status: headers[":status"] ?? 0, contentType, retryAfter });

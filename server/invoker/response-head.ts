@@ -30,7 +30,10 @@ function statusProblem({ status, retryAfter }: ResponseHead, nowMs: number): Fai
       return failed("RT0019", `${said}: the request with the whole journal is too large for it`);
     case 415:
       return {
-        ...failed("RT0015", `${said}: it refuses the protocol version agreed on; register it again`),
+        ...failed(
+          "RT0015",
+          `${said}: it refuses the protocol version agreed on; register it again`,
+        ),
         countsForSdk: false,
       };
     case 429:

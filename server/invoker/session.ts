@@ -139,7 +139,8 @@ export class Session {
   #suspend(suspension: Suspension): void {
     const { completions, signals, namedSignals } = suspension;
     if (completions.length + signals.length + namedSignals.length === 0) {
-      return this.fail(violation("the endpoint suspended without awaiting anything"));
+      // A V7 await tree decodes, but is not what was agreed.
+      return this.fail(violation("the endpoint suspended without naming what it waits for"));
     }
     this.#isOver = true;
     const attempt = this.#attempt;
@@ -152,7 +153,8 @@ export class Session {
 function misplacedReason(type: number): string | null {
   const name = messageTypeName(type);
   if (!isKnownMessageType(type)) return `the endpoint sent a message of unknown type ${name}`;
-  if (isNotification(type)) return `the endpoint sent ${name}, a notification: only the server does`;
+  if (isNotification(type))
+    return `the endpoint sent ${name}, a notification: only the server does`;
   switch (type) {
     case MessageType.Start:
     case MessageType.CommandAck:

@@ -48,7 +48,10 @@ export function targetProblem(url: URL): string | null {
   if (url.username !== "" || url.password !== "") {
     return "the address holds credentials; send them as additional headers";
   }
-  const host = url.hostname.replace(/^\[|\]$/g, "").replace(/\.$/, "").toLowerCase();
+  const host = url.hostname
+    .replace(/^\[|\]$/g, "")
+    .replace(/\.$/, "")
+    .toLowerCase();
   if (FORBIDDEN_NAMES.has(host) || isForbiddenAddress(host)) {
     return `${host} is a link-local or metadata address, which requests must not be sent to`;
   }

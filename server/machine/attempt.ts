@@ -11,7 +11,14 @@ import { type AwaitSet, awaits, awaitSetOf } from "../journal/await-set.ts";
 import { commandProblem, onCommandStored } from "./commands.ts";
 import { failAttempt, refuse, violation } from "./fail.ts";
 import { finish } from "./finish.ts";
-import type { AppendCommand, AttemptRef, EndAttempt, FailAttempt, ProposeRun, Suspend } from "./input.ts";
+import type {
+  AppendCommand,
+  AttemptRef,
+  EndAttempt,
+  FailAttempt,
+  ProposeRun,
+  Suspend,
+} from "./input.ts";
 import type { Invocation } from "./invocation.ts";
 import { notify } from "./notify.ts";
 import { run, transition } from "./status.ts";

@@ -7,7 +7,11 @@ import {
   type InvocationTarget,
   type OneWayCallCommand,
 } from "../../sdk/protocol/messages.ts";
-import { invocationIdToString, parseAwakeableId, parseInvocationId } from "../../sdk/protocol/ids.ts";
+import {
+  invocationIdToString,
+  parseAwakeableId,
+  parseInvocationId,
+} from "../../sdk/protocol/ids.ts";
 import { present, unreachable } from "../base/assert.ts";
 import { childInvocationId, idempotentInvocationId } from "../base/ids.ts";
 import { violation } from "./fail.ts";
@@ -45,10 +49,7 @@ export function commandProblem(step: Step, command: Command): AttemptFailure | n
   }
 }
 
-function callProblem(
-  step: Step,
-  command: CallCommand | OneWayCallCommand,
-): AttemptFailure | null {
+function callProblem(step: Step, command: CallCommand | OneWayCallCommand): AttemptFailure | null {
   const { service, handler, key, idempotencyKey } = command;
   const callee = resolveHandler(step.tx.registry(), service, handler);
   if (callee === undefined) {
@@ -103,7 +104,10 @@ export function onCommandStored(
       return undefined;
     }
     case MessageType.CompleteAwakeableCommand: {
-      const { invocationId: id, signalIndex } = present(awakeable(command.awakeableId), "awakeable");
+      const { invocationId: id, signalIndex } = present(
+        awakeable(command.awakeableId),
+        "awakeable",
+      );
       const signal = { kind: "signal-index", index: signalIndex } as const;
       step.followUps.push({ type: "signal", id, signal, result: command.result, replyTo: null });
       return undefined;

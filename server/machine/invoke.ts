@@ -31,9 +31,7 @@ function create(step: Step, input: Invoke): Invocation {
     caller: input.caller,
     createdAtMs: nowMs,
     retentionMs: retentionMs(resolved, input.idempotencyKey !== null),
-    state: delayed
-      ? { status: "scheduled", startAtMs: input.startAtMs }
-      : { status: "running" },
+    state: delayed ? { status: "scheduled", startAtMs: input.startAtMs } : { status: "running" },
   });
   const { headers, parameter: value } = input;
   const body = encodeBody({ type: MessageType.InputCommand, headers, value, name: "" });

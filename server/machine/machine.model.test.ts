@@ -197,7 +197,13 @@ abstract class AttemptStep implements Step {
 }
 
 function append(attempt: AttemptRef, command: Command): Input {
-  return { type: "append-command", attempt, command, body: encodeBody(command), ackRequested: false };
+  return {
+    type: "append-command",
+    attempt,
+    command,
+    body: encodeBody(command),
+    ackRequested: false,
+  };
 }
 
 class RunStep extends AttemptStep {
@@ -229,7 +235,12 @@ class Sleep extends AttemptStep {
     const wakeUpTimeMs = real.nowMs + 50;
     const resultCompletionId = it.nextId;
     return [
-      append(attempt, { type: MessageType.SleepCommand, resultCompletionId, wakeUpTimeMs, name: "" }),
+      append(attempt, {
+        type: MessageType.SleepCommand,
+        resultCompletionId,
+        wakeUpTimeMs,
+        name: "",
+      }),
     ];
   }
   expect(it: Naive, _model: Model, real: Real): void {

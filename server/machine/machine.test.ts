@@ -142,13 +142,21 @@ const call = (over: { service?: string; idempotencyKey?: string } = {}): Command
   ...over,
 });
 const value = (content: string) => ({ kind: "value" as const, value: text(content) });
-const suspendOn = (attempt: AttemptRef, knownEntries: number, ids: number[], signals = [1]): Input => ({
+const suspendOn = (
+  attempt: AttemptRef,
+  knownEntries: number,
+  ids: number[],
+  signals = [1],
+): Input => ({
   type: "suspend",
   attempt,
   knownEntries,
   suspension: { type: MessageType.Suspension, completions: ids, signals, namedSignals: [] },
 });
-const failed = (attempt: AttemptRef, over: Partial<Extract<Input, { type: "fail" }>> = {}): Input => ({
+const failed = (
+  attempt: AttemptRef,
+  over: Partial<Extract<Input, { type: "fail" }>> = {},
+): Input => ({
   type: "fail",
   attempt,
   failure: { code: 500, errorCode: "RT0007", message: "boom" },
@@ -262,7 +270,11 @@ describe("an attempt", () => {
     world.nowMs = T0 + 1000;
     const woken = attemptIn(world.apply({ type: "timers-due" }));
     assert.equal(woken.epoch, attempt.epoch + 1);
-    assert.deepEqual(world.journal(attempt.seq), ["InputCommand", "SleepCommand", "SleepCompletion"]);
+    assert.deepEqual(world.journal(attempt.seq), [
+      "InputCommand",
+      "SleepCommand",
+      "SleepCompletion",
+    ]);
   });
 
   it("goes on at once when what it waits for arrived while it ran", () => {

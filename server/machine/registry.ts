@@ -2,7 +2,11 @@
  * What is registered: deployments and, for each service, its latest revision. An immutable value; a registration
  * makes a new one.
  */
-import type { ManifestHandler, ManifestService, ProtocolMode } from "../../sdk/protocol/manifest.ts";
+import type {
+  ManifestHandler,
+  ManifestService,
+  ProtocolMode,
+} from "../../sdk/protocol/manifest.ts";
 
 export interface Deployment {
   /** `dp_1…` */

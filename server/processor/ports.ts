@@ -20,7 +20,8 @@ export interface Store {
   read<T>(fn: (reader: Reader) => T): T;
   /** Calls back once everything committed before this call is durable; with an error when that cannot be had. */
   barrier(done: (error: Error | null) => void): void;
-  close(): void;
+  /** Not null while the next commit should wait, so that the log can start over; never rejects. */
+  readonly commitGate: Promise<void> | null;
 }
 
 export interface AttemptRunner {

@@ -24,7 +24,7 @@ class SlowStore implements Store {
   barrier(done: (error: Error | null) => void): void {
     this.barriers.push(done);
   }
-  close(): void {}
+  commitGate: Promise<void> | null = null;
   pass(): void {
     for (const done of this.barriers.splice(0)) done(null);
   }
@@ -129,6 +129,25 @@ describe("the processor", () => {
     const status = processor.read((reader) => reader.invocation(1)?.state.status);
     assert.equal(status, "backing-off");
     assert(seen.some((effect) => effect.type === "close-attempt"));
+  });
+
+  it("holds its commits while the store asks for it, and loses nothing", async () => {
+    const { processor, store } = new Fixture();
+    let open: () => void = () => {};
+    store.commitGate = new Promise((resolve) => (open = resolve));
+    processor.submit(invoke(1));
+    await turn();
+    processor.submit(invoke(2));
+    await turn();
+    assert.equal(store.transactions, 0);
+    store.commitGate = null;
+    open();
+    await turn();
+    assert.equal(store.transactions, 1);
+    assert.equal(
+      processor.read((reader) => reader.running(0, 9).length),
+      2,
+    );
   });
 
   it("stops when the medium fails, and says so once", async () => {

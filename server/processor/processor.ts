@@ -100,9 +100,14 @@ export class Processor implements Door {
   }
 
   readonly #flush = (): void => {
+    if (this.#options.store.commitGate !== null && !this.#stopped) {
+      void this.#options.store.commitGate.then(this.#flush);
+      return;
+    }
     this.#scheduled = false;
     if (this.#stopped) return;
-    const batch = this.#queue.length > BATCH_INPUTS_MAX ? this.#queue.splice(0, BATCH_INPUTS_MAX) : this.#queue;
+    const batch =
+      this.#queue.length > BATCH_INPUTS_MAX ? this.#queue.splice(0, BATCH_INPUTS_MAX) : this.#queue;
     if (batch === this.#queue) this.#queue = [];
     try {
       const effects = this.#commit(batch);
@@ -145,7 +150,8 @@ export class Processor implements Door {
   #refuse(input: Input, error: unknown): readonly Effect[] {
     const message = error instanceof Error ? error.message : String(error);
     const replyTo: ReplyTo = "replyTo" in input ? input.replyTo : null;
-    if (replyTo !== null) return [{ type: "reply", to: replyTo, reply: { kind: "failed", message } }];
+    if (replyTo !== null)
+      return [{ type: "reply", to: replyTo, reply: { kind: "failed", message } }];
     if (!("attempt" in input) || input.type === "fail") return [];
     const { attempt } = input;
     const failure = { code: 500, errorCode: "RT0006", message: `internal error: ${message}` };
@@ -153,7 +159,14 @@ export class Processor implements Door {
     return [
       { type: "close-attempt", seq, epoch },
       ...this.#transact([
-        { type: "fail", attempt, failure, retryAfterMs: null, behavior: "retry", countsForSdk: true },
+        {
+          type: "fail",
+          attempt,
+          failure,
+          retryAfterMs: null,
+          behavior: "retry",
+          countsForSdk: true,
+        },
       ]),
     ];
   }

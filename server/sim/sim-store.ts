@@ -16,6 +16,7 @@ export class SimStore implements Store {
   readonly #memory = new MemoryStore();
   #durable: number;
   #closed = false;
+  readonly commitGate = null;
   #lastBarrierMs = 0;
 
   constructor(world: World, survived: readonly Transaction[] = []) {
@@ -44,10 +45,6 @@ export class SimStore implements Store {
       this.#durable = Math.max(this.#durable, commits);
       done(null);
     });
-  }
-
-  close(): void {
-    this.#closed = true;
   }
 
   /** The power goes. Returns what a new process finds on the disk. */

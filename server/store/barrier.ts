@@ -8,7 +8,7 @@
  * B4 After a failed fdatasync nothing is durable ever again: the kernel may have dropped the pages and report success on a
  *    second try (the fsync of Linux reports an error once).
  */
-import { StorageError } from "../base/storage-error.ts";
+import type { StorageError } from "../base/storage-error.ts";
 import { storageFailure } from "./medium-error.ts";
 
 export type BarrierDone = (error: Error | null) => void;

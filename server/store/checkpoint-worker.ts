@@ -63,7 +63,7 @@ export class WorkerPasses implements Passes {
   run(done: (error: Error | null, result: PassResult) => void): void {
     this.#done = done;
     this.#worker ??= this.#start();
-    this.#worker.postMessage("pass");
+    this.#worker.postMessage("pass", []);
   }
 
   async close(): Promise<void> {
@@ -73,7 +73,8 @@ export class WorkerPasses implements Passes {
     this.#done = null;
     await new Promise<void>((resolve) => {
       worker.once("exit", () => resolve());
-      worker.postMessage("close");
+      worker.ref();
+      worker.postMessage("close", []);
     });
   }
 
@@ -90,7 +91,10 @@ export class WorkerPasses implements Passes {
     worker.unref();
     worker.on("message", this.#onAnswer);
     worker.on("error", (error) => this.#answer(error, NOTHING));
-    worker.on("exit", () => this.#answer(new Error("the checkpoint thread ended"), NOTHING));
+    worker.on("exit", () => {
+      if (this.#worker === worker) this.#worker = null;
+      this.#answer(new Error("the checkpoint thread ended"), NOTHING);
+    });
     return worker;
   }
 

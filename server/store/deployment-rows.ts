@@ -1,6 +1,7 @@
 /** The statements of the tables `deployment` and `service_revision`, and the registry that their rows make. */
 import type { Database, Statement } from "better-sqlite3";
 import type { Deployment, Registry, ServiceRevision } from "../machine/registry.ts";
+import { fromJson, type Json, toJson } from "./json.ts";
 
 interface DeploymentRow {
   readonly id: string;
@@ -10,10 +11,10 @@ interface DeploymentRow {
   readonly minProtocolVersion: number;
   readonly maxProtocolVersion: number;
   readonly sdkVersion: string | null;
-  readonly additionalHeaders: string;
-  readonly metadata: string;
+  readonly additionalHeaders: Json<Deployment["additionalHeaders"]>;
+  readonly metadata: Json<Deployment["metadata"]>;
   readonly createdAtMs: number;
-  readonly services: string;
+  readonly services: Json<Deployment["services"]>;
 }
 
 export class DeploymentRows {
@@ -48,9 +49,9 @@ export class DeploymentRows {
   put(deployment: Deployment, revisions: readonly ServiceRevision[]): void {
     this.#put.run({
       ...deployment,
-      additionalHeaders: JSON.stringify(deployment.additionalHeaders),
-      metadata: JSON.stringify(deployment.metadata),
-      services: JSON.stringify(deployment.services),
+      additionalHeaders: toJson(deployment.additionalHeaders),
+      metadata: toJson(deployment.metadata),
+      services: toJson(deployment.services),
     });
     for (const revision of revisions) this.#putRevision.run(revision);
   }
@@ -66,8 +67,8 @@ export class DeploymentRows {
 function deploymentOf(row: DeploymentRow): Deployment {
   return {
     ...row,
-    additionalHeaders: JSON.parse(row.additionalHeaders) as Deployment["additionalHeaders"],
-    metadata: JSON.parse(row.metadata) as Deployment["metadata"],
-    services: JSON.parse(row.services) as Deployment["services"],
+    additionalHeaders: fromJson(row.additionalHeaders),
+    metadata: fromJson(row.metadata),
+    services: fromJson(row.services),
   };
 }

@@ -1,7 +1,8 @@
 /** An invocation and its row: the columns in the order of the schema, and the way there and back. */
 import { assert, present, unreachable } from "../base/assert.ts";
 import type { AwaitSet } from "../journal/await-set.ts";
-import type { Invocation, InvocationState, InvocationStatus } from "../machine/invocation.ts";
+import type { Invocation, InvocationState, InvocationStatus, Pin } from "../machine/invocation.ts";
+import { fromJson, type Json, toJson } from "./json.ts";
 import type { InvocationFields } from "./stored-invocation.ts";
 
 /** Bytes of the two parts of a public id: partition key and uuid. */
@@ -84,7 +85,7 @@ export type FixedValues = [
 
 type StateValues = [
   startAtMs: Int,
-  awaiting: Text,
+  awaiting: Json<AwaitSet> | null,
   retryAtMs: Int,
   completedAtMs: Int,
   outputIndex: Int,
@@ -155,7 +156,7 @@ function stateValues(state: InvocationState): StateValues {
     case "scheduled":
       return [state.startAtMs, null, null, null, null];
     case "suspended":
-      return [null, JSON.stringify(state.awaiting), null, null, null];
+      return [null, toJson(state.awaiting), null, null, null];
     case "backing-off":
       return [null, null, state.retryAtMs, null, null];
     case "completed":
@@ -185,12 +186,10 @@ function failureValues(failure: Invocation["lastFailure"]): FailureValues {
 }
 
 export function fieldsOf(row: InvocationRow): InvocationFields {
-  const [seq, partitionKey, uuid, service, handler, key, idempotencyKey] = row;
-  const [, , , , , , , callerSeq, completionId, createdAtMs, retentionMs] = row;
-  const [status, modifiedAtMs, epoch, startAtMs, awaiting, retryAtMs, completedAtMs, outputIndex] =
-    row.slice(11) as MutableValues;
-  const [deploymentId, protocolVersion, retryCount, retryCountSinceLastStoredEntry, ...failure] =
-    row.slice(19) as [Text, Int, number, number, ...FailureValues];
+  const [seq, partitionKey, uuid, service, handler, key, idempotencyKey, callerSeq, ...rest] = row;
+  const [completionId, createdAtMs, retentionMs, status, modifiedAtMs, epoch, ...late] = rest;
+  const [startAtMs, awaiting, retryAtMs, completedAtMs, outputIndex, ...counted] = late;
+  const [deploymentId, protocolVersion, retryCount, retryCountSinceLastEntry, ...failure] = counted;
   const id = new Uint8Array(ID_BYTES);
   id.set(partitionKey);
   id.set(uuid, PARTITION_KEY_BYTES);
@@ -205,14 +204,16 @@ export function fieldsOf(row: InvocationRow): InvocationFields {
     modifiedAtMs,
     epoch,
     state: stateOf(status, [startAtMs, awaiting, retryAtMs, completedAtMs, outputIndex]),
-    pin:
-      deploymentId === null
-        ? null
-        : { deploymentId, protocolVersion: present(protocolVersion, "protocol version") },
+    pin: pinOf(deploymentId, protocolVersion),
     retryCount,
-    retryCountSinceLastStoredEntry,
+    retryCountSinceLastStoredEntry: retryCountSinceLastEntry,
     lastFailure: failureOf(failure),
   };
+}
+
+function pinOf(deploymentId: Text, protocolVersion: Int): Pin | null {
+  if (deploymentId === null) return null;
+  return { deploymentId, protocolVersion: present(protocolVersion, "protocol version") };
 }
 
 function stateOf(code: number, values: StateValues): InvocationState {
@@ -222,7 +223,7 @@ function stateOf(code: number, values: StateValues): InvocationState {
     case "scheduled":
       return { status, startAtMs: present(startAtMs, "start time") };
     case "suspended":
-      return { status, awaiting: JSON.parse(present(awaiting, "await set")) as AwaitSet };
+      return { status, awaiting: fromJson(present(awaiting, "await set")) };
     case "backing-off":
       return { status, retryAtMs: present(retryAtMs, "retry time") };
     case "completed":

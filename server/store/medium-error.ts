@@ -32,7 +32,8 @@ export function sqliteCode(error: unknown): string | undefined {
 export function mediumFailure(error: unknown): StorageError | undefined {
   if (error instanceof StorageError) return error;
   const code = sqliteCode(error);
-  if (code === undefined || !MEDIUM_CODES.some((medium) => code.startsWith(medium))) return undefined;
+  if (code === undefined || !MEDIUM_CODES.some((medium) => code.startsWith(medium)))
+    return undefined;
   return storageFailure("the database failed", error);
 }
 

@@ -1,26 +1,33 @@
 /**
- * The store over Maps: for tests and the simulation. Nothing is durable, and a barrier passes at once. A transaction that throws is undone by
- * putting a copy of everything back, so it is slow where that happens, which is in tests alone.
+ * The store over Maps: for tests and the simulation. It keeps to the letter of what the SQLite store does, also where that is
+ * unforgiving: an invocation that was changed and not saved is found unchanged, and bytes given to it are copied.
+ *
+ * Nothing is durable; a barrier passes at once. Each change notes how to undo it, so that a rollback costs what was done.
  */
-import { assert, present } from "../base/assert.ts";
-import { emptySummary, type Entry, foldEntry, needsBody } from "../journal/summary.ts";
+import { assert } from "../base/assert.ts";
+import { emptySummary, type Entry, foldEntry } from "../journal/summary.ts";
 import type { Invocation, NewInvocation } from "../machine/invocation.ts";
 import {
   type Deployment,
   EMPTY_REGISTRY,
   type Registry,
   type ServiceRevision,
-  withDeployment,
 } from "../machine/registry.ts";
 import type { Listener, Reader, Timer, Transactor } from "../machine/tx.ts";
 import type { Store } from "../processor/ports.ts";
+import { ID_BYTES, PARTITION_KEY_BYTES } from "./invocation-row.ts";
+import { isPromiseLike } from "./promise-like.ts";
+import { registryWith } from "./registry-with.ts";
+import { firstFields, type InvocationFields } from "./stored-invocation.ts";
+import { TIMER_KINDS } from "./timer-rows.ts";
 
 interface Tables {
-  readonly invocations: Map<number, Invocation>;
-  readonly seqById: Map<string, number>;
-  readonly journals: Map<number, readonly Entry[]>;
+  readonly invocations: Map<number, InvocationFields>;
+  readonly seqByUuid: Map<string, number>;
+  readonly journals: Map<number, Entry[]>;
+  /** Of each invocation, in key order. */
   readonly listeners: Map<number, readonly Listener[]>;
-  /** Sorted by due time, then by the order in which they were added. */
+  /** In key order: due time, seq, kind, argument. */
   timers: readonly Timer[];
   registry: Registry;
   nextSeq: number;
@@ -29,7 +36,7 @@ interface Tables {
 function emptyTables(): Tables {
   return {
     invocations: new Map(),
-    seqById: new Map(),
+    seqByUuid: new Map(),
     journals: new Map(),
     listeners: new Map(),
     timers: [],
@@ -38,15 +45,31 @@ function emptyTables(): Tables {
   };
 }
 
-function copyOf(invocation: Invocation): Invocation {
-  const { journal } = invocation;
-  return {
-    ...invocation,
-    journal: { ...journal, openRuns: new Set(journal.openRuns), signals: new Set(journal.signals) },
-  };
-}
+const uuidOf = (id: Uint8Array): string =>
+  Buffer.from(id.subarray(PARTITION_KEY_BYTES)).toString("latin1");
 
-const keyOf = (id: Uint8Array): string => id.join(",");
+const order = (a: readonly number[], b: readonly number[]): number => {
+  const at = a.findIndex((value, index) => value !== b[index]);
+  return at < 0 ? 0 : (a[at] ?? 0) - (b[at] ?? 0);
+};
+
+const timerKey = ({ dueMs, seq, kind, arg }: Timer): number[] => [
+  dueMs,
+  seq,
+  TIMER_KINDS.indexOf(kind),
+  arg,
+];
+
+const listenerKey = ({ callerSeq, completionId }: Listener): number[] => [callerSeq, completionId];
+
+/** `items` with `item` at its place; as they are when one with its key is there. */
+function withItem<T>(items: readonly T[], item: T, keyOf: (item: T) => number[]): readonly T[] {
+  const key = keyOf(item);
+  const at = items.findIndex((other) => order(keyOf(other), key) >= 0);
+  const next = items[at];
+  if (next === undefined) return [...items, item];
+  return order(keyOf(next), key) === 0 ? items : items.toSpliced(at, 0, item);
+}
 
 class MemoryReader implements Reader {
   protected readonly tables: Tables;
@@ -60,12 +83,19 @@ class MemoryReader implements Reader {
   }
 
   invocation(seq: number): Invocation | undefined {
-    return this.tables.invocations.get(seq);
+    const fields = this.tables.invocations.get(seq);
+    if (fields === undefined) return undefined;
+    const journal = emptySummary();
+    for (const { type, body } of this.tables.journals.get(seq) ?? []) {
+      foldEntry(journal, type, body);
+    }
+    return { ...fields, journal };
   }
 
   findInvocation(id: Uint8Array): Invocation | undefined {
-    const seq = this.tables.seqById.get(keyOf(id));
-    return seq === undefined ? undefined : this.invocation(seq);
+    const seq = this.tables.seqByUuid.get(uuidOf(id));
+    const found = seq === undefined ? undefined : this.invocation(seq);
+    return found !== undefined && Buffer.from(id).equals(found.id) ? found : undefined;
   }
 
   entries(seq: number, from: number, to: number): Entry[] {
@@ -77,142 +107,205 @@ class MemoryReader implements Reader {
   }
 
   running(afterSeq: number, limit: number): Invocation[] {
-    const found: Invocation[] = [];
-    for (const seq of this.tables.invocations.keys()) {
-      if (found.length === limit) break;
-      const invocation = seq > afterSeq ? this.invocation(seq) : undefined;
-      if (invocation?.state.status === "running") found.push(invocation);
+    const seqs: number[] = [];
+    for (const { seq, state } of this.tables.invocations.values()) {
+      if (state.status === "running" && seq > afterSeq) seqs.push(seq);
     }
-    return found;
+    return seqs
+      .toSorted((a, b) => a - b)
+      .slice(0, limit)
+      .flatMap((seq) => this.invocation(seq) ?? []);
   }
 }
 
 class MemoryTransactor extends MemoryReader implements Transactor {
   /** The invocations handed out in this transaction: one object each. */
-  readonly #mine = new Set<Invocation>();
+  readonly #mine = new Map<number, Invocation>();
+  readonly #saved = new Set<Invocation>();
+  readonly #undo: (() => void)[] = [];
+  #active = true;
 
-  override invocation(seq: number): Invocation | undefined {
-    const found = super.invocation(seq);
-    if (found === undefined || this.#mine.has(found)) return found;
-    return this.#own(copyOf(found));
+  commit(): void {
+    this.#flush();
+    this.#active = false;
   }
 
-  #own(invocation: Invocation): Invocation {
-    this.#mine.add(invocation);
-    this.tables.invocations.set(invocation.seq, invocation);
-    return invocation;
+  rollback(): void {
+    for (const undo of this.#undo.toReversed()) undo();
+    this.#active = false;
+  }
+
+  #flush(): void {
+    for (const invocation of this.#saved) {
+      const { journal: _, ...fields } = invocation;
+      this.#set(this.tables.invocations, invocation.seq, fields);
+    }
+    this.#saved.clear();
+  }
+
+  #set<K, V>(map: Map<K, V>, key: K, value: V): void {
+    this.#noteEntry(map, key);
+    map.set(key, value);
+  }
+
+  #delete<K, V>(map: Map<K, V>, key: K): void {
+    this.#noteEntry(map, key);
+    map.delete(key);
+  }
+
+  #noteEntry<K, V>(map: Map<K, V>, key: K): void {
+    this.#assertActive();
+    const before = map.get(key);
+    this.#undo.push(() => (before === undefined ? map.delete(key) : map.set(key, before)));
+  }
+
+  #setField<K extends "timers" | "registry" | "nextSeq">(field: K, value: Tables[K]): void {
+    this.#assertActive();
+    const { tables } = this;
+    const before = tables[field];
+    this.#undo.push(() => {
+      tables[field] = before;
+    });
+    tables[field] = value;
+  }
+
+  #assertActive(): void {
+    assert(this.#active, "a transactor ends with its transaction");
+  }
+
+  #assertCurrent(invocation: Invocation): void {
+    const current = this.#mine.get(invocation.seq) === invocation;
+    assert(current, `invocation ${invocation.seq} is changed in the transaction that read it`);
+  }
+
+  override invocation(seq: number): Invocation | undefined {
+    this.#assertActive();
+    const mine = this.#mine.get(seq);
+    if (mine !== undefined) return mine;
+    const loaded = super.invocation(seq);
+    if (loaded !== undefined) this.#mine.set(seq, loaded);
+    return loaded;
+  }
+
+  override running(afterSeq: number, limit: number): Invocation[] {
+    this.#flush();
+    return super.running(afterSeq, limit);
   }
 
   insertInvocation(made: NewInvocation): Invocation {
-    const { seqById } = this.tables;
-    assert(!seqById.has(keyOf(made.id)), "an invocation id is used once");
-    const seq = this.tables.nextSeq++;
-    seqById.set(keyOf(made.id), seq);
-    return this.#own({
-      ...made,
-      seq,
-      modifiedAtMs: made.createdAtMs,
-      epoch: 0,
-      pin: null,
-      retryCount: 0,
-      retryCountSinceLastStoredEntry: 0,
-      lastFailure: null,
-      journal: emptySummary(),
-    });
+    const { seqByUuid, invocations, nextSeq: seq } = this.tables;
+    assert(made.id.length === ID_BYTES, `an invocation id has ${ID_BYTES} bytes`);
+    assert(!seqByUuid.has(uuidOf(made.id)), "an invocation id is used once");
+    const fields = firstFields(seq, made);
+    this.#setField("nextSeq", seq + 1);
+    this.#set(seqByUuid, uuidOf(fields.id), seq);
+    this.#set(invocations, seq, fields);
+    const invocation = { ...fields, journal: emptySummary() };
+    this.#mine.set(seq, invocation);
+    return invocation;
   }
 
   save(invocation: Invocation): void {
-    assert(this.#mine.has(invocation), "an invocation is saved in the transaction that read it");
+    this.#assertActive();
+    this.#assertCurrent(invocation);
+    this.#saved.add(invocation);
   }
 
   append(invocation: Invocation, type: number, body: Uint8Array): number {
+    this.#assertActive();
+    this.#assertCurrent(invocation);
+    const { journals } = this.tables;
     const { seq, journal } = invocation;
-    const index = journal.length;
-    // As from disk: what a caller does with its bytes later changes nothing here.
-    const entry = { index, type, body: body.slice() };
-    this.tables.journals.set(seq, [...(this.tables.journals.get(seq) ?? []), entry]);
-    foldEntry(journal, type, needsBody(type) ? body : EMPTY);
+    const { length: index } = journal;
+    foldEntry(journal, type, body);
+    const entries = journals.get(seq) ?? [];
+    if (index === 0) this.#set(journals, seq, entries);
+    entries.push({ index, type, body: Uint8Array.from(body) });
+    this.#undo.push(() => void entries.pop());
     return index;
   }
 
   deleteInvocation(seq: number): void {
-    const invocation = present(this.invocation(seq), `invocation ${seq}`);
-    this.tables.invocations.delete(seq);
-    this.tables.seqById.delete(keyOf(invocation.id));
-    this.tables.journals.delete(seq);
-    this.tables.listeners.delete(seq);
+    const { invocations, seqByUuid, journals, listeners } = this.tables;
+    const mine = this.#mine.get(seq);
+    if (mine !== undefined) this.#saved.delete(mine);
+    this.#mine.delete(seq);
+    const fields = invocations.get(seq);
+    if (fields !== undefined) this.#delete(seqByUuid, uuidOf(fields.id));
+    this.#delete(invocations, seq);
+    this.#delete(journals, seq);
+    this.#delete(listeners, seq);
   }
 
   addTimer(timer: Timer): void {
-    const { timers } = this.tables;
-    const later = timers.findIndex((other) => other.dueMs > timer.dueMs);
-    this.tables.timers = timers.toSpliced(later < 0 ? timers.length : later, 0, timer);
+    this.#setField("timers", withItem(this.tables.timers, timer, timerKey));
   }
 
   takeDueTimers(nowMs: number, limit: number): Timer[] {
     const { timers } = this.tables;
     const later = timers.findIndex((timer) => timer.dueMs > nowMs);
     const count = Math.min(later < 0 ? timers.length : later, limit);
-    this.tables.timers = timers.slice(count);
+    this.#setField("timers", timers.slice(count));
     return timers.slice(0, count);
   }
 
   addListener(seq: number, listener: Listener): void {
-    this.tables.listeners.set(seq, [...(this.tables.listeners.get(seq) ?? []), listener]);
+    const { listeners } = this.tables;
+    this.#set(listeners, seq, withItem(listeners.get(seq) ?? [], listener, listenerKey));
   }
 
   takeListeners(seq: number): Listener[] {
     const found = this.tables.listeners.get(seq) ?? [];
-    this.tables.listeners.delete(seq);
+    this.#delete(this.tables.listeners, seq);
     return [...found];
   }
 
   putDeployment(deployment: Deployment, revisions: readonly ServiceRevision[]): void {
-    const next = withDeployment(this.tables.registry, deployment);
-    assert(next.revisions.length === revisions.length, "one revision a service");
-    this.tables.registry = next.registry;
+    this.#setField("registry", registryWith(this.tables.registry, deployment, revisions));
   }
 }
 
-const EMPTY = new Uint8Array();
-
 export class MemoryStore implements Store {
-  #tables = emptyTables();
-  #open = false;
+  readonly #tables = emptyTables();
+  #inTransaction = false;
+  #closed = false;
+
+  /** Nothing is ever checkpointed here. */
+  readonly commitGate: Promise<void> | null = null;
 
   transact<T>(fn: (tx: Transactor) => T): T {
-    assert(!this.#open, "transactions do not nest");
-    this.#open = true;
+    this.#assertUsable();
+    this.#inTransaction = true;
+    const tx = new MemoryTransactor(this.#tables);
     try {
-      const tables = copyTables(this.#tables);
-      const value = fn(new MemoryTransactor(tables));
-      assert(!(value instanceof Promise), "a transaction is synchronous");
-      this.#tables = tables;
+      const value = fn(tx);
+      assert(!isPromiseLike(value), "a transaction is synchronous");
+      tx.commit();
       return value;
+    } catch (error) {
+      tx.rollback();
+      throw error;
     } finally {
-      this.#open = false;
+      this.#inTransaction = false;
     }
   }
 
   read<T>(fn: (reader: Reader) => T): T {
+    this.#assertUsable();
     return fn(new MemoryReader(this.#tables));
   }
 
   barrier(done: (error: Error | null) => void): void {
+    assert(!this.#closed, "the store is closed");
     queueMicrotask(() => done(null));
   }
 
-  close(): void {
-    this.#tables = emptyTables();
+  async close(): Promise<void> {
+    this.#closed = true;
   }
-}
 
-function copyTables(tables: Tables): Tables {
-  return {
-    ...tables,
-    invocations: new Map(tables.invocations),
-    seqById: new Map(tables.seqById),
-    journals: new Map(tables.journals),
-    listeners: new Map(tables.listeners),
-  };
+  #assertUsable(): void {
+    assert(!this.#closed, "the store is closed");
+    assert(!this.#inTransaction, "a transaction neither nests nor is read around");
+  }
 }

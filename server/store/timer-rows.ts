@@ -15,7 +15,9 @@ export class TimerRows {
   readonly #delete: Statement<TimerRow>;
 
   constructor(db: Database) {
-    this.#add = db.prepare("INSERT OR IGNORE INTO timer (due_ms, seq, kind, arg) VALUES (?, ?, ?, ?)");
+    this.#add = db.prepare(
+      "INSERT OR IGNORE INTO timer (due_ms, seq, kind, arg) VALUES (?, ?, ?, ?)",
+    );
     this.#next = db.prepare<[], number>("SELECT due_ms FROM timer ORDER BY due_ms LIMIT 1").pluck();
     this.#due = db
       .prepare<[number, number], TimerRow>(

@@ -11,6 +11,7 @@ import { type Entry, foldEntry } from "../journal/summary.ts";
 import type { Invocation, NewInvocation } from "../machine/invocation.ts";
 import type { Deployment, Registry, ServiceRevision } from "../machine/registry.ts";
 import type { Listener, Reader, Timer, Transactor } from "../machine/tx.ts";
+import { registryWith } from "./registry-with.ts";
 import { firstFields, noEntries, StoredInvocation } from "./stored-invocation.ts";
 import type { Tables } from "./tables.ts";
 
@@ -206,16 +207,4 @@ export class UnitOfWork implements Transactor {
     this.#writes().deployments.put(deployment, revisions);
     this.#registry = registryWith(this.#registry, deployment, revisions);
   }
-}
-
-/** The registry after `putDeployment`: what its rows make. */
-export function registryWith(
-  registry: Registry,
-  deployment: Deployment,
-  revisions: readonly ServiceRevision[],
-): Registry {
-  const deployments = new Map(registry.deployments).set(deployment.id, deployment);
-  const services = new Map(registry.services);
-  for (const revision of revisions) services.set(revision.service, revision);
-  return { deployments, services };
 }

@@ -98,7 +98,10 @@ async function crashTest(sdk: Sdk, seed: number): Promise<void> {
   }
 }
 
-async function revive(process: { readonly alive: boolean; start(): Promise<unknown> }): Promise<void> {
+async function revive(process: {
+  readonly alive: boolean;
+  start(): Promise<unknown>;
+}): Promise<void> {
   if (!process.alive) await process.start();
 }
 

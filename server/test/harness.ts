@@ -28,12 +28,25 @@ export interface RunningServer {
 }
 
 /** Starts the built server on ports that it keeps over restarts. */
-export async function startServer(data: string, flags: readonly string[] = []): Promise<RunningServer> {
+export async function startServer(
+  data: string,
+  flags: readonly string[] = [],
+): Promise<RunningServer> {
   const [ingressPort, adminPort] = [await freePort(), await freePort()];
   const ingress = `127.0.0.1:${ingressPort}`;
   const admin = `127.0.0.1:${adminPort}`;
   const process = new TestProcess({
-    args: ["dist/holdfast.mjs", "serve", "--ingress", ingress, "--admin", admin, "--data", data, ...flags],
+    args: [
+      "dist/holdfast.mjs",
+      "serve",
+      "--ingress",
+      ingress,
+      "--admin",
+      admin,
+      "--data",
+      data,
+      ...flags,
+    ],
   });
   await process.start();
   return { process, ingress: `http://${ingress}`, admin: `http://${admin}`, data };

@@ -1,0 +1,142 @@
+/**
+ * What a handler awaits, as a tree: leaves are results out of the journal, inner nodes combine them.
+ *
+ * 1. A node decides at most once, and its outcome never changes.
+ * 2. Deciding depends only on which results are known, never on when they became known: the machine makes them known one
+ *    at a time in journal order and polls in between, so the same branch wins in every replay (protocol section 8.5).
+ */
+import type { NotificationId, NotificationResult } from "../protocol/messages.ts";
+
+/** What a node came out as. The error is whatever a handler would see thrown. */
+export type Settled<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly error: unknown };
+
+export abstract class AwaitNode<T> {
+  #settled: Settled<T> | undefined;
+
+  /** The outcome, if what is known so far decides it. */
+  poll(): Settled<T> | undefined {
+    return (this.#settled ??= this.decide());
+  }
+
+  /** The leaves the outcome still depends on. */
+  collect(leaves: Leaf[]): void {
+    if (this.#settled === undefined) this.collectUndecided(leaves);
+  }
+
+  protected abstract decide(): Settled<T> | undefined;
+  protected abstract collectUndecided(leaves: Leaf[]): void;
+}
+
+/** One result that the journal has or will have. */
+export class Leaf extends AwaitNode<NotificationResult> {
+  readonly id: NotificationId;
+  #result: NotificationResult | undefined;
+
+  constructor(id: NotificationId) {
+    super();
+    this.id = id;
+  }
+
+  /** The first result counts. */
+  deliver(result: NotificationResult): void {
+    this.#result ??= result;
+  }
+
+  protected override decide(): Settled<NotificationResult> | undefined {
+    return this.#result === undefined ? undefined : { ok: true, value: this.#result };
+  }
+
+  protected override collectUndecided(leaves: Leaf[]): void {
+    leaves.push(this);
+  }
+}
+
+/**
+ * The leaf of a signal with a name. Each one that is awaited takes the next result of that name; one that lost a race and
+ * is never awaited again takes none away.
+ */
+export class NamedSignalLeaf extends Leaf {
+  readonly #results: NotificationResult[];
+
+  constructor(name: string, results: NotificationResult[]) {
+    super({ kind: "signal-name", name });
+    this.#results = results;
+  }
+
+  protected override decide(): Settled<NotificationResult> | undefined {
+    const result = this.#results.shift();
+    return result === undefined ? undefined : { ok: true, value: result };
+  }
+}
+
+/**
+ * The leaf of a step. Its action is executed at most once an attempt, when an await needs it; what that gives is proposed
+ * to the server, and becomes known like any other result once the server has recorded it.
+ */
+export class RunLeaf<A> extends Leaf {
+  readonly action: A;
+  readonly name: string;
+  /** Position among the commands of the journal; Input is 0. */
+  readonly commandIndex: number;
+  /** False when the command stood in the journal already. */
+  readonly isNew: boolean;
+  state: "waiting" | "executing" | "proposed" = "waiting";
+
+  constructor(
+    id: NotificationId,
+    command: { readonly name: string; readonly index: number; readonly isNew: boolean },
+    action: A,
+  ) {
+    super(id);
+    this.name = command.name;
+    this.commandIndex = command.index;
+    this.isNew = command.isNew;
+    this.action = action;
+  }
+}
+
+/** What `map` makes of the outcome of another node. What it throws is the error of this node. */
+export class Mapped<S, T> extends AwaitNode<T> {
+  readonly #source: AwaitNode<S>;
+  readonly #map: (settled: Settled<S>) => T;
+
+  constructor(source: AwaitNode<S>, map: (settled: Settled<S>) => T) {
+    super();
+    this.#source = source;
+    this.#map = map;
+  }
+
+  protected override decide(): Settled<T> | undefined {
+    const settled = this.#source.poll();
+    if (settled === undefined) return undefined;
+    try {
+      return { ok: true, value: this.#map(settled) };
+    } catch (error) {
+      return { ok: false, error };
+    }
+  }
+
+  protected override collectUndecided(leaves: Leaf[]): void {
+    this.#source.collect(leaves);
+  }
+}
+
+/** Decided from the start. */
+export class Constant<T> extends AwaitNode<T> {
+  readonly #outcome: Settled<T>;
+
+  constructor(outcome: Settled<T>) {
+    super();
+    this.#outcome = outcome;
+  }
+
+  protected override decide(): Settled<T> {
+    return this.#outcome;
+  }
+
+  protected override collectUndecided(): void {
+    // It depends on nothing.
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * The ingress: callers invoke services, wait for results and complete awakeables. Stands on `node:http` itself, since this is
+ * the path of every call.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Clock } from "../base/clock.ts";
+import { pooledRandom, type Random } from "../base/ids.ts";
+import { ByteBudget } from "../http/body.ts";
+import { sendJson } from "../http/answer.ts";
+import type { Door } from "../processor/ports.ts";
+import { completeAwakeable } from "./awakeables.ts";
+import { invoke } from "./call.ts";
+import { admit, allowMethod, type Exchange, type IngressContext, registryOf } from "./context.ts";
+import { allowOrigin, answerPreflight } from "./cors.ts";
+import { BAD_TARGET, badPath, parsePath, type Route, splitTarget } from "./path.ts";
+import { refuse } from "./respond.ts";
+import { resultByBody, resultByRoute } from "./results.ts";
+import type { ResultWaiters } from "./waiters.ts";
+
+const MIB = 1024 * 1024;
+
+/** The largest body of one request. */
+export const REQUEST_BYTES_MAX = 32 * MIB;
+/** The bodies of all requests that are read or on their way into the journal, together. */
+export const HELD_BYTES_MAX = 256 * MIB;
+/** Requests that wait for the journal or for a result, together. */
+export const REQUESTS_MAX = 50_000;
+
+export interface IngressOptions {
+  readonly door: Door;
+  /** Connected to the processor as its `waiters`. */
+  readonly waiters: ResultWaiters;
+  readonly clock: Clock;
+  /** Default: the operating system's. */
+  readonly random?: Random;
+  readonly requestBytesMax?: number;
+  readonly heldBytesMax?: number;
+  readonly requestsMax?: number;
+}
+
+export class Ingress {
+  readonly #context: IngressContext;
+
+  constructor(options: IngressOptions) {
+    const { requestBytesMax = REQUEST_BYTES_MAX, heldBytesMax = HELD_BYTES_MAX } = options;
+    this.#context = {
+      door: options.door,
+      waiters: options.waiters,
+      clock: options.clock,
+      random: options.random ?? pooledRandom(),
+      // One body of the largest size always fits.
+      body: {
+        bytesMax: requestBytesMax,
+        budget: new ByteBudget(Math.max(requestBytesMax, heldBytesMax)),
+      },
+      asked: { count: 0 },
+      requestsMax: options.requestsMax ?? REQUESTS_MAX,
+    };
+  }
+
+  /** For a listener: answers one request, now or later. */
+  readonly handle = (request: IncomingMessage, response: ServerResponse): void => {
+    allowOrigin(request, response);
+    if (request.method === "OPTIONS") return answerPreflight(request, response);
+    const { url = "" } = request;
+    const target = splitTarget(url);
+    if (target === undefined) return refuse(response, badPath(BAD_TARGET).problem);
+    const exchange = { request, response, url, query: target.query };
+    return this.#route(exchange, parsePath(target.path));
+  };
+
+  #route(exchange: Exchange, route: Route): void {
+    const context = this.#context;
+    const { response } = exchange;
+    if (route.kind === "health") return health(context, exchange);
+    if (route.kind === "problem") return refuse(response, route.problem);
+    if (!admit(context, response)) return undefined;
+    switch (route.kind) {
+      case "awakeable":
+        return completeAwakeable(context, exchange, route);
+      case "target":
+        return resultByBody(context, exchange, route.mode);
+      case "classic":
+      case "explicit":
+        return invoke(context, exchange, route);
+      default:
+        return resultByRoute(context, exchange, route);
+    }
+  }
+}
+
+/** Private services are named too: health is for operators. */
+function health(context: IngressContext, exchange: Exchange): void {
+  if (!allowMethod(exchange, "GET", "HEAD")) return;
+  const services = [...registryOf(context).services.keys()];
+  sendJson(exchange.response, 200, JSON.stringify({ services }));
+}

@@ -1,0 +1,159 @@
+/** Results of invocations by id, by idempotency key, or by a target in the body (HTTP API 1.9). */
+import { invocationIdToString, parseInvocationId } from "../../sdk/protocol/ids.ts";
+import type { ManifestOutput } from "../../sdk/protocol/manifest.ts";
+import { idempotentInvocationId } from "../base/ids.ts";
+import { sendJson } from "../http/answer.ts";
+import { type Problem, sendProblem } from "../http/problem.ts";
+import type { Reply } from "../machine/effect.ts";
+import { resolveHandler } from "../machine/registry.ts";
+import {
+  allowMethod,
+  ask,
+  type Exchange,
+  type IngressContext,
+  registryOf,
+  withBody,
+} from "./context.ts";
+import type { IdempotentPath, ResultMode, Route } from "./path.ts";
+import { INTERNAL, refuse, sendOutcome } from "./respond.ts";
+import { checkIdempotentTarget, checkWorkflowTarget } from "./target.ts";
+import { parseTarget, type ResultTarget } from "./result-target.ts";
+import { awaitResult } from "./wait.ts";
+
+type Mode = ResultMode | "lookup";
+
+export function resultByRoute(
+  context: IngressContext,
+  exchange: Exchange,
+  route: Extract<Route, { kind: "result" | "idempotent-result" | "workflow-result" }>,
+): void {
+  if (!allowMethod(exchange, "GET")) return;
+  answerTarget(context, exchange, route.mode, targetOf(route));
+}
+
+function targetOf(
+  route: Extract<Route, { kind: "result" | "idempotent-result" | "workflow-result" }>,
+): ResultTarget {
+  switch (route.kind) {
+    case "result":
+      return { kind: "invocation", invocationId: route.id };
+    case "idempotent-result":
+      return { ...route, kind: "idempotent" };
+    default:
+      return { kind: "workflow", service: route.service };
+  }
+}
+
+export function resultByBody(context: IngressContext, exchange: Exchange, mode: Mode): void {
+  if (!allowMethod(exchange, "POST")) return;
+  withBody(context, exchange, (body) => {
+    const target = parseTarget(body);
+    context.body.budget.give(body.length);
+    if (target.kind === "problem") refuse(exchange.response, target.problem);
+    else answerTarget(context, exchange, mode, target);
+  });
+}
+
+function answerTarget(
+  context: IngressContext,
+  exchange: Exchange,
+  mode: Mode,
+  target: ResultTarget,
+): void {
+  const id = idOf(context, target);
+  if ("reason" in id) return refuse(exchange.response, id);
+  if (mode !== "lookup") return askResult(context, exchange, mode, id);
+  const invocationId = invocationIdToString(id);
+  return sendJson(exchange.response, 200, JSON.stringify({ invocationId }));
+}
+
+function idOf(context: IngressContext, target: ResultTarget): Uint8Array | Problem {
+  switch (target.kind) {
+    case "invocation":
+      return parseInvocationId(target.invocationId) ?? INVALID_ID;
+    case "workflow":
+      return checkWorkflowTarget(registryOf(context), target.service);
+    default:
+      return idempotentId(context, target);
+  }
+}
+
+function idempotentId(context: IngressContext, target: IdempotentPath): Uint8Array | Problem {
+  const { service, key, handler } = target;
+  const problem = checkIdempotentTarget(registryOf(context), service, key, handler);
+  return problem ?? idempotentInvocationId(target);
+}
+
+function askResult(
+  context: IngressContext,
+  exchange: Exchange,
+  mode: ResultMode,
+  id: Uint8Array,
+): void {
+  const { response } = exchange;
+  ask(
+    context,
+    response,
+    0,
+    (replyTo) => ({ type: "attach", id, wait: mode === "attach", replyTo }),
+    (reply) => answerResult(context, exchange, mode, id, reply),
+  );
+}
+
+function answerResult(
+  context: IngressContext,
+  { response }: Exchange,
+  mode: ResultMode,
+  id: Uint8Array,
+  reply: Reply,
+): void {
+  switch (reply.kind) {
+    case "accepted":
+      return awaitResult(context, response, reply, outputOfRunning(context, reply.seq));
+    case "completed": {
+      const output = outputOf(context, reply.target);
+      return sendOutcome(response, reply.outcome, { id, output, expiresAtMs: reply.expiresAtMs });
+    }
+    case "not-found":
+      if (mode === "output") return refuse(response, UNKNOWN);
+      return sendProblem(response, UNKNOWN, "invocation", idHeader(id));
+    case "conflict":
+      return refuse(response, unfinished(reply.status), idHeader(id));
+    default:
+      return refuse(response, INTERNAL);
+  }
+}
+
+function idHeader(id: Uint8Array): Record<string, string> {
+  return { "x-restate-id": invocationIdToString(id) };
+}
+
+/** The target of an invocation never changes, so it may be read before it is known to be durable. */
+function outputOfRunning(context: IngressContext, seq: number): ManifestOutput | undefined {
+  const target = context.door.read((reader) => reader.invocation(seq)?.target);
+  return target === undefined ? undefined : outputOf(context, target);
+}
+
+function outputOf(
+  context: IngressContext,
+  target: { readonly service: string; readonly handler: string },
+): ManifestOutput | undefined {
+  return resolveHandler(registryOf(context), target.service, target.handler)?.handler.output;
+}
+
+const INVALID_ID: Problem = {
+  status: 400,
+  reason: "invalid-invocation-id",
+  message: "this is no invocation id: they look like inv_1 and 33 letters and digits",
+};
+
+const UNKNOWN: Problem = {
+  status: 404,
+  reason: "unknown-invocation",
+  message: "no such invocation is known; its retention may be over",
+};
+
+function unfinished(status: string): Problem {
+  const message = `the invocation is ${status} and has no result yet; attach to wait for it`;
+  return { status: 470, reason: "not-finished", message };
+}

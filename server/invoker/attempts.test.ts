@@ -1,0 +1,781 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { decodeMessage } from "../../sdk/protocol/codec.ts";
+import { encodeBody } from "../../sdk/protocol/codec.ts";
+import { invocationIdToString } from "../../sdk/protocol/ids.ts";
+import { MessageType, messageTypeName } from "../../sdk/protocol/message-type.ts";
+import type { Start } from "../../sdk/protocol/messages.ts";
+import { silentLog } from "../base/log.ts";
+import { StorageError } from "../base/storage-error.ts";
+import type { Forward, StartAttempt } from "../machine/effect.ts";
+import type { Deployment } from "../machine/registry.ts";
+import { Attempts, type AttemptsOptions } from "./attempts.ts";
+import {
+  bytesOf,
+  deployment,
+  END,
+  eventually,
+  FakeDoor,
+  framesOf,
+  INPUT,
+  invocationId,
+  OUTPUT,
+  RUN,
+  runCompletion,
+  SERVICE,
+  SUSPENSION,
+  text,
+} from "./fixtures.suite.ts";
+import type { Exchange, ExchangeHandler, ExchangeRequest, Transport } from "./transport.ts";
+
+const CONTENT_TYPE = "application/vnd.restate.invocation.v6";
+
+class FakeExchange implements Exchange {
+  readonly request: ExchangeRequest;
+  readonly handler: ExchangeHandler;
+  readonly writes: Uint8Array[] = [];
+  /** What `write` answers. */
+  isWritable = true;
+  isEnded = false;
+  isReset = false;
+
+  constructor(request: ExchangeRequest, handler: ExchangeHandler) {
+    this.request = request;
+    this.handler = handler;
+    this.isEnded = request.bodyComplete;
+  }
+
+  write(bytes: Uint8Array): boolean {
+    assert(!this.isEnded, "written after the end");
+    this.writes.push(bytes);
+    return this.isWritable;
+  }
+
+  end(): void {
+    this.isEnded = true;
+  }
+
+  reset(): void {
+    if (this.isReset) return;
+    this.isReset = true;
+    process.nextTick(() => this.handler.onClose());
+  }
+
+  head(status = 200, contentType: string | undefined = CONTENT_TYPE, retryAfter?: string): this {
+    this.handler.onHead({ status, contentType, retryAfter });
+    return this;
+  }
+
+  data(bytes: Uint8Array): this {
+    this.handler.onData(bytes);
+    return this;
+  }
+
+  /** The endpoint ends its response, and with that the exchange is over. */
+  finish(): this {
+    this.handler.onEnd();
+    this.handler.onClose();
+    return this;
+  }
+
+  get frames(): string[] {
+    return this.writes.flatMap((bytes) => framesOf(bytes).map(({ type }) => messageTypeName(type)));
+  }
+}
+
+class FakeTransport implements Transport {
+  readonly exchanges: FakeExchange[] = [];
+  isClosed = false;
+
+  open(request: ExchangeRequest, handler: ExchangeHandler): FakeExchange {
+    const exchange = new FakeExchange(request, handler);
+    this.exchanges.push(exchange);
+    return exchange;
+  }
+
+  close(): void {
+    this.isClosed = true;
+  }
+
+  at(index: number): FakeExchange {
+    const exchange = this.exchanges[index];
+    assert(exchange !== undefined, `there is no exchange ${index}`);
+    return exchange;
+  }
+}
+
+interface World {
+  readonly door: FakeDoor;
+  readonly transport: FakeTransport;
+  readonly attempts: Attempts;
+}
+
+/** Runs `test` and leaves no timer behind. */
+async function inWorld(
+  options: Partial<AttemptsOptions>,
+  test: (world: World) => void | Promise<void>,
+  registered: readonly Deployment[] = [deployment()],
+): Promise<void> {
+  const door = new FakeDoor();
+  for (const each of registered) door.register(each);
+  const transport = new FakeTransport();
+  const clock = { nowMs: () => 1000 };
+  const attempts = new Attempts({ door, transport, clock, log: silentLog, ...options });
+  try {
+    await test({ door, transport, attempts });
+  } finally {
+    await attempts.shutdown(0);
+  }
+}
+
+function start(seq: number, over: Partial<StartAttempt> = {}): StartAttempt {
+  return { type: "start-attempt", seq, epoch: 0, knownEntries: 1, ...over };
+}
+
+function forward(seq: number, index: number, over: Partial<Forward> = {}): Forward {
+  const message = runCompletion(index);
+  const { type: messageType } = message;
+  return { type: "forward", seq, epoch: 0, index, messageType, body: encodeBody(message), ...over };
+}
+
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+function startOf(exchange: FakeExchange): Start {
+  const [frame] = framesOf(exchange.request.body);
+  assert(frame !== undefined);
+  const message = decodeMessage(frame.type, frame.body);
+  assert(message.type === MessageType.Start);
+  return message;
+}
+
+describe("an attempt begins", () => {
+  it("with Start and the journal in one buffer, and the headers of the contract", async () => {
+    await inWorld({}, ({ door, transport, attempts }) => {
+      door.add(7, { retryCountSinceLastStoredEntry: 3, modifiedAtMs: 400 }, [
+        INPUT,
+        RUN,
+        runCompletion(1),
+      ]);
+      attempts.start(start(7, { knownEntries: 3 }));
+      const exchange = transport.at(0);
+      const debugId = invocationIdToString(invocationId(7));
+      assert.equal(exchange.request.path, "/invoke/Greeter/greet");
+      assert.deepEqual(exchange.request.headers, {
+        "content-type": CONTENT_TYPE,
+        accept: CONTENT_TYPE,
+        "x-restate-invocation-id": debugId,
+      });
+      assert.equal(exchange.request.bodyComplete, false);
+      const [, ...entries] = framesOf(exchange.request.body);
+      assert.deepEqual(
+        entries.map(({ type, body }) => [type, Buffer.from(body)]),
+        (door.journals.get(7) ?? []).map(({ type, body }) => [type, Buffer.from(body)]),
+      );
+      const message = startOf(exchange);
+      assert.equal(message.debugId, debugId);
+      assert.deepEqual(Buffer.from(message.id), Buffer.from(invocationId(7)));
+      assert.equal(message.knownEntries, 3);
+      assert.equal(message.partialState, true);
+      assert.deepEqual(message.state, []);
+      assert.equal(message.key, "");
+      assert.equal(message.retryCountSinceLastStoredEntry, 3);
+      assert.equal(message.durationSinceLastStoredEntryMs, 600);
+      assert.notEqual(message.randomSeed, 0n);
+    });
+  });
+
+  it("below the path and with the headers of its deployment", async () => {
+    const additionalHeaders = { Authorization: "Bearer x", Connection: "close", host: "other" };
+    const uri = "https://[::1]:9080/base/path/?tenant=1";
+    await inWorld(
+      {},
+      ({ door, transport, attempts }) => {
+        door.add(1);
+        attempts.start(start(1));
+        const { endpoint, path, headers } = transport.at(0).request;
+        assert.equal(path, "/base/path/invoke/Greeter/greet?tenant=1");
+        assert.equal(headers["authorization"], "Bearer x");
+        assert.equal(headers["connection"], undefined);
+        assert.deepEqual(
+          [endpoint.origin, endpoint.host, endpoint.port, endpoint.authority, endpoint.secure],
+          ["https://[::1]:9080", "::1", 9080, "other", true],
+        );
+      },
+      [deployment({ uri, additionalHeaders })],
+    );
+  });
+
+  it("with what was durable, and forwards what came since", async () => {
+    await inWorld({}, async ({ door, transport, attempts }) => {
+      door.add(1, {}, [INPUT, RUN, runCompletion(1)]);
+      attempts.start(start(1, { knownEntries: 2 }));
+      assert.equal(startOf(transport.at(0)).knownEntries, 2);
+      attempts.forward(forward(1, 1));
+      attempts.forward(forward(1, 2));
+      await turn();
+      assert.deepEqual(transport.at(0).frames, ["RunCompletion"]);
+    });
+  });
+
+  it("as request and response where the deployment or a timeout of 0 says so", async () => {
+    await inWorld({}, ({ door, transport, attempts }) => {
+      door.add(1, { target: { service: "Greeter", handler: "closed", key: null } });
+      attempts.start(start(1));
+      assert.equal(transport.at(0).request.bodyComplete, true);
+    });
+    await inWorld(
+      {},
+      async ({ door, transport, attempts }) => {
+        door.add(1);
+        attempts.start(start(1));
+        assert.equal(transport.at(0).request.bodyComplete, true);
+        attempts.forward(forward(1, 1));
+        attempts.acknowledge({ type: "acknowledge-command", seq: 1, epoch: 0, commandIndex: 1 });
+        await turn();
+        assert.deepEqual(transport.at(0).writes, []);
+      },
+      [deployment({ protocolMode: "REQUEST_RESPONSE" })],
+    );
+  });
+
+  it("on the deployment and in the version it is bound to", async () => {
+    const old = deployment();
+    const latest = deployment({ id: "dp_2", uri: "http://127.0.0.1:2/" });
+    await inWorld(
+      {},
+      ({ door, transport, attempts }) => {
+        door.add(1, { pin: { deploymentId: "dp_1", protocolVersion: 5 } });
+        attempts.start(start(1));
+        door.add(2);
+        attempts.start(start(2));
+        const [first, second] = [transport.at(0), transport.at(1)];
+        assert.equal(first.request.endpoint.port, 1);
+        assert.equal(
+          first.request.headers["content-type"],
+          "application/vnd.restate.invocation.v5",
+        );
+        assert.equal(second.request.endpoint.port, 2);
+        first.head(200, "application/vnd.restate.invocation.v5").data(bytesOf(RUN));
+        const [input] = door.inputs;
+        assert(input?.type === "append-command");
+        assert.deepEqual(input.attempt, {
+          seq: 1,
+          epoch: 0,
+          deploymentId: "dp_1",
+          protocolVersion: 5,
+        });
+      },
+      [old, latest],
+    );
+  });
+
+  it("in the lower version of an old endpoint", async () => {
+    await inWorld(
+      {},
+      ({ door, transport, attempts }) => {
+        door.add(1);
+        attempts.start(start(1));
+        assert.match(transport.at(0).request.headers["content-type"] ?? "", /v5$/);
+      },
+      [deployment({ maxProtocolVersion: 5 })],
+    );
+  });
+
+  it("not at all when the invocation has moved on", async () => {
+    await inWorld({}, ({ door, transport, attempts }) => {
+      door.add(1, { epoch: 2 });
+      door.add(2, { state: { status: "paused" } });
+      for (const seq of [1, 2, 3]) attempts.start(start(seq));
+      assert.deepEqual([transport.exchanges.length, door.inputs.length], [0, 0]);
+    });
+  });
+
+  const refusals: [string, string, RegExp, Partial<Deployment>, { pinned?: [string, number] }][] = [
+    ["nothing offers the handler", "RT0011", /no deployment offers/, { services: [] }, {}],
+    ["its deployment is gone", "RT0011", /bound to.*dp_9/, {}, { pinned: ["dp_9", 6] }],
+    ["only later versions are offered", "RT0013", /7 to 8.*5 to 6/, later(), {}],
+    [
+      "its version is not offered any more",
+      "RT0013",
+      /version 5;.*6 to 6/,
+      { minProtocolVersion: 6 },
+      { pinned: ["dp_1", 5] },
+    ],
+    [
+      "this server dropped its version",
+      "RT0014",
+      /version 4, which this server/,
+      {},
+      { pinned: ["dp_1", 4] },
+    ],
+  ];
+  for (const [what, errorCode, message, over, { pinned }] of refusals) {
+    it(`fails with ${errorCode} when ${what}`, async () => {
+      await inWorld(
+        {},
+        ({ door, transport, attempts }) => {
+          const pin =
+            pinned === undefined ? null : { deploymentId: pinned[0], protocolVersion: pinned[1] };
+          door.add(1, { epoch: 4, pin });
+          attempts.start(start(1, { epoch: 4 }));
+          const { failure, countsForSdk, attempt } = door.failure;
+          assert.equal(failure.errorCode, errorCode);
+          assert.match(failure.message, message);
+          assert.deepEqual([countsForSdk, attempt.seq, attempt.epoch], [false, 1, 4]);
+          assert.deepEqual([transport.exchanges.length, attempts.inFlight], [0, 0]);
+        },
+        [deployment(over)],
+      );
+    });
+  }
+
+  it("fails alone when what is stored of it cannot be read", async () => {
+    await inWorld({}, ({ door, transport, attempts }) => {
+      door.add(1);
+      attempts.start(start(1, { knownEntries: 2 }));
+      assert.equal(door.failure.failure.errorCode, "RT0006");
+      door.add(2);
+      attempts.start(start(2));
+      assert.equal(transport.exchanges.length, 1);
+    });
+  });
+
+  it("lets a failure of the medium through", async () => {
+    await inWorld({}, ({ door, attempts }) => {
+      door.read = () => {
+        throw new StorageError("disk I/O error");
+      };
+      assert.throws(() => attempts.start(start(1)), StorageError);
+    });
+  });
+});
+
+function later(): Partial<Deployment> {
+  return { minProtocolVersion: 7, maxProtocolVersion: 8 };
+}
+
+describe("an attempt ends", () => {
+  it("half-closes at once and makes room when the exchange is gone", async () => {
+    await inWorld({}, ({ door, transport, attempts }) => {
+      door.add(1);
+      attempts.start(start(1));
+      const exchange = transport.at(0).head().data(bytesOf(OUTPUT, END));
+      assert.deepEqual(door.types, ["append-command", "end"]);
+      assert.deepEqual([exchange.isEnded, exchange.isReset, attempts.inFlight], [true, false, 1]);
+      exchange.finish();
+      assert.deepEqual([exchange.isReset, attempts.inFlight, door.inputs.length], [false, 0, 2]);
+    });
+  });
+
+  it("drops what follows and resets when the response does not end", async () => {
+    await inWorld({ drainTimeoutMs: 80 }, async ({ door, transport, attempts }) => {
+      door.add(1);
+      attempts.start(start(1));
+      const exchange = transport.at(0).head().data(bytesOf(SUSPENSION));
+      exchange.data(bytesOf(RUN));
+      assert.deepEqual([door.types, exchange.isReset], [["suspend"], false]);
+      await eventually(() => attempts.inFlight === 0, "the reset");
+      assert(exchange.isReset);
+      assert.deepEqual(door.types, ["suspend"]);
+    });
+  });
+
+  it("cuts a firehose", async () => {
+    await inWorld({}, ({ door, transport, attempts }) => {
+      door.add(1);
+      attempts.start(start(1));
+      const exchange = transport.at(0).head().data(bytesOf(OUTPUT, END));
+      const chunk = new Uint8Array(64 * 1024);
+      for (let count = 0; count < 100 && !exchange.isReset; count += 1) exchange.data(chunk);
+      assert(exchange.isReset);
+    });
+  });
+
+  it("fails with RT0010 when the exchange breaks", async () => {
+    await inWorld({}, ({ door, transport, attempts }) => {
+      door.add(1);
+      attempts.start(start(1));
+      const { handler } = transport.at(0);
+      handler.onError("nothing listens there");
+      handler.onClose();
+      const { failure, countsForSdk } = door.failure;
+      assert.deepEqual([failure.errorCode, failure.message], ["RT0010", "nothing listens there"]);
+      assert.deepEqual([countsForSdk, attempts.inFlight], [true, 0]);
+    });
+  });
+
+  it("fails when the response ends too early", async () => {
+    await inWorld({}, ({ door, transport, attempts }) => {
+      door.add(1);
+      attempts.start(start(1));
+      const exchange = transport.at(0).head().data(bytesOf(RUN)).finish();
+      assert.deepEqual(door.types, ["append-command", "fail"]);
+      assert.equal(door.failure.failure.errorCode, "RT0007");
+      assert(exchange.isEnded);
+    });
+  });
+
+  it("fails on a bad head with what the endpoint says, and cuts the exchange", async () => {
+    await inWorld({}, async ({ door, transport, attempts }) => {
+      door.add(1);
+      attempts.start(start(1));
+      const exchange = transport.at(0).head(404, "application/json");
+      exchange.data(text('{"message":\n"unknown handler"}')).handler.onEnd();
+      assert.match(door.failure.failure.message, /404.*\{"message": "unknown handler"\}/);
+      assert.equal(door.failure.failure.errorCode, "RT0012");
+      assert(exchange.isReset);
+      await turn();
+      assert.equal(attempts.inFlight, 0);
+    });
+  });
+
+  it("does not wait long for the body of a refusal, nor take all of it", async () => {
+    await inWorld({ drainTimeoutMs: 80 }, async ({ door, transport, attempts }) => {
+      door.add(1);
+      attempts.start(start(1));
+      transport.at(0).head(500, undefined);
+      await eventually(() => attempts.inFlight === 0, "the reset");
+      assert.match(door.failure.failure.message, /answered 500$/);
+      door.add(2);
+      door.inputs.length = 0;
+      attempts.start(start(2));
+      transport
+        .at(1)
+        .head(500, "text/html")
+        .data(text("x".repeat(100_000)));
+      assert.match(door.failure.failure.message, /answered 500 \(it says: x{300}…\)$/);
+    });
+  });
+
+  it("is cut without a word when the machine closes it", async () => {
+    await inWorld({}, async ({ door, transport, attempts }) => {
+      door.add(1);
+      attempts.start(start(1));
+      const exchange = transport.at(0).head();
+      attempts.close({ type: "close-attempt", seq: 1, epoch: 7 });
+      assert(!exchange.isReset);
+      attempts.close({ type: "close-attempt", seq: 1, epoch: 0 });
+      assert(exchange.isReset);
+      exchange.data(bytesOf(OUTPUT, END));
+      await turn();
+      assert.deepEqual([door.inputs, attempts.inFlight], [[], 0]);
+    });
+  });
+
+  it("is left to drain when the machine closes it after its end", async () => {
+    await inWorld({}, ({ door, transport, attempts }) => {
+      door.add(1);
+      attempts.start(start(1));
+      const exchange = transport.at(0).head().data(bytesOf(END));
+      attempts.close({ type: "close-attempt", seq: 1, epoch: 0 });
+      assert(!exchange.isReset);
+    });
+  });
+
+  it("gives way to the next attempt while it drains", async () => {
+    await inWorld({}, async ({ door, transport, attempts }) => {
+      door.add(1);
+      attempts.start(start(1));
+      const old = transport.at(0).head().data(bytesOf(SUSPENSION));
+      door.add(1, { epoch: 1 });
+      attempts.start(start(1, { epoch: 1 }));
+      attempts.start(start(1, { epoch: 0 }));
+      assert.deepEqual([transport.exchanges.length, attempts.inFlight], [2, 2]);
+      old.finish();
+      attempts.forward(forward(1, 1, { epoch: 1 }));
+      attempts.forward(forward(1, 2, { epoch: 0 }));
+      await turn();
+      assert.deepEqual(transport.at(1).frames, ["RunCompletion"]);
+      assert.deepEqual([old.writes, old.isReset], [[], false]);
+    });
+  });
+});
+
+describe("an attempt forwards", () => {
+  it("what comes in one turn in one write", async () => {
+    await inWorld({}, async ({ door, transport, attempts }) => {
+      door.add(1);
+      attempts.start(start(1));
+      attempts.forward(forward(1, 1));
+      attempts.acknowledge({ type: "acknowledge-command", seq: 1, epoch: 0, commandIndex: 1 });
+      attempts.forward(forward(1, 2));
+      assert.deepEqual(transport.at(0).writes, []);
+      await turn();
+      assert.equal(transport.at(0).writes.length, 1);
+      assert.deepEqual(transport.at(0).frames, ["RunCompletion", "CommandAck", "RunCompletion"]);
+    });
+  });
+
+  it("no faster than the endpoint reads", async () => {
+    await inWorld({}, async ({ door, transport, attempts }) => {
+      door.add(1);
+      attempts.start(start(1));
+      const exchange = transport.at(0);
+      exchange.isWritable = false;
+      for (let index = 1; index <= 5; index += 1) {
+        attempts.forward(forward(1, index));
+        await turn();
+      }
+      assert.equal(exchange.frames.length, 1);
+      exchange.isWritable = true;
+      exchange.handler.onWritable();
+      assert.equal(exchange.frames.length, 5);
+      assert.equal(exchange.writes.length, 2);
+    });
+  });
+
+  it("and half-closes when an endpoint does not read at all", async () => {
+    await inWorld({}, async ({ door, transport, attempts }) => {
+      door.add(1);
+      attempts.start(start(1));
+      const exchange = transport.at(0);
+      exchange.isWritable = false;
+      const body = new Uint8Array(3 * 1024 * 1024);
+      for (let index = 1; index <= 20; index += 1) {
+        attempts.forward(forward(1, index, { body }));
+        await turn();
+      }
+      assert(exchange.isEnded);
+      const bytes = exchange.writes.reduce((sum, { length }) => sum + length, 0);
+      assert(bytes < 16 * 1024 * 1024, `${bytes} bytes`);
+      exchange.head().data(bytesOf(SUSPENSION));
+      assert.deepEqual(door.types, ["suspend"]);
+    });
+  });
+
+  it("nothing to the attempt of another epoch", async () => {
+    await inWorld({}, async ({ door, transport, attempts }) => {
+      door.add(1);
+      attempts.start(start(1));
+      attempts.forward(forward(1, 1, { epoch: 1 }));
+      attempts.forward(forward(9, 1));
+      await turn();
+      assert.deepEqual(transport.at(0).writes, []);
+    });
+  });
+});
+
+describe("an attempt times out", () => {
+  const hasty = { target: { service: "Greeter", handler: "hasty", key: null } };
+
+  it("is asked to suspend when nothing happens, then aborted", async () => {
+    await inWorld({ drainTimeoutMs: 160 }, async ({ door, transport, attempts }) => {
+      door.add(1, hasty);
+      const begunMs = performance.now();
+      attempts.start(start(1));
+      const exchange = transport.at(0).head();
+      await eventually(() => exchange.isEnded, "the half-close");
+      assert(performance.now() - begunMs >= 199);
+      exchange.data(bytesOf(RUN));
+      assert.deepEqual(door.types, ["append-command"]);
+      await door.received(2);
+      assert(performance.now() - begunMs >= 399);
+      assert.equal(door.failure.failure.errorCode, "RT0001");
+      assert.match(door.failure.failure.message, /200 ms/);
+      assert(!exchange.isReset);
+      exchange.data(bytesOf(RUN));
+      await eventually(() => attempts.inFlight === 0, "the reset");
+      assert(exchange.isReset);
+      assert.equal(door.inputs.length, 2);
+    });
+  });
+
+  it("is not asked to suspend while frames go either way", async () => {
+    await inWorld({}, async ({ door, transport, attempts }) => {
+      door.add(1, hasty);
+      attempts.start(start(1));
+      const exchange = transport.at(0).head();
+      for (let index = 1; index <= 6; index += 1) {
+        await new Promise((resolve) => setTimeout(resolve, 80));
+        assert(!exchange.isEnded);
+        if (index % 2 === 0) exchange.data(bytesOf(RUN));
+        else attempts.forward(forward(1, index));
+      }
+    });
+  });
+
+  it("is not kept alive by bytes that complete no message", async () => {
+    await inWorld({}, async ({ door, transport, attempts }) => {
+      door.add(1, hasty);
+      attempts.start(start(1));
+      const exchange = transport.at(0).head();
+      const timer = setInterval(() => exchange.data(new Uint8Array([0])), 100);
+      await eventually(() => exchange.isEnded, "the half-close");
+      clearInterval(timer);
+    });
+  });
+
+  it("runs the abort timeout from the beginning for request and response", async () => {
+    await inWorld({}, async ({ door, attempts }) => {
+      door.add(1, { target: { service: "Greeter", handler: "closed", key: null } });
+      const begunMs = performance.now();
+      attempts.start(start(1));
+      await door.received(1);
+      assert.equal(door.failure.failure.errorCode, "RT0001");
+      assert(performance.now() - begunMs >= 299);
+    });
+  });
+});
+
+describe("attempts are bounded", () => {
+  it("in total: the rest waits in order", async () => {
+    await inWorld({ attemptsMax: 2 }, ({ door, transport, attempts }) => {
+      for (const seq of [1, 2, 3, 4]) {
+        door.add(seq);
+        attempts.start(start(seq));
+      }
+      assert.deepEqual([attempts.inFlight, attempts.waiting], [2, 2]);
+      transport.at(1).head().data(bytesOf(END)).finish();
+      assert.deepEqual([attempts.inFlight, attempts.waiting], [2, 1]);
+      transport.at(0).head().data(bytesOf(END)).finish();
+      assert.deepEqual(
+        transport.exchanges.map((exchange) => exchange.request.headers["x-restate-invocation-id"]),
+        [1, 2, 3, 4].map((seq) => invocationIdToString(invocationId(seq))),
+      );
+    });
+  });
+
+  it("for each deployment, without holding up the others", async () => {
+    const other = deployment({
+      id: "dp_2",
+      uri: "http://127.0.0.1:2/",
+      services: [{ ...SERVICE, name: "Other" }],
+    });
+    await inWorld(
+      { attemptsPerDeploymentMax: 1 },
+      ({ door, transport, attempts }) => {
+        for (const seq of [1, 2, 3]) {
+          door.add(seq);
+          attempts.start(start(seq));
+        }
+        door.add(4, { target: { service: "Other", handler: "greet", key: null } });
+        attempts.start(start(4));
+        const ports = () => transport.exchanges.map(({ request }) => request.endpoint.port);
+        assert.deepEqual([ports(), attempts.waiting], [[1, 2], 2]);
+        transport.at(0).head().data(bytesOf(END)).finish();
+        assert.deepEqual([ports(), attempts.waiting], [[1, 2, 1], 1]);
+        transport.at(2).head().data(bytesOf(END)).finish();
+        assert.deepEqual([ports(), attempts.waiting], [[1, 2, 1, 1], 0]);
+      },
+      [deployment(), other],
+    );
+  });
+
+  it("begins a waiting attempt with what has become durable meanwhile", async () => {
+    await inWorld({ attemptsMax: 1 }, ({ door, transport, attempts }) => {
+      door.add(1);
+      door.add(2);
+      attempts.start(start(1));
+      attempts.start(start(2));
+      door.append(2, RUN);
+      door.append(2, runCompletion(1));
+      door.append(2, runCompletion(2));
+      attempts.forward(forward(2, 1));
+      attempts.forward(forward(2, 2));
+      transport.at(0).head().data(bytesOf(END)).finish();
+      assert.equal(startOf(transport.at(1)).knownEntries, 3);
+    });
+  });
+
+  it("begins a waiting attempt in its newest epoch, or not at all", async () => {
+    await inWorld({ attemptsMax: 1 }, ({ door, transport, attempts }) => {
+      for (const seq of [1, 2, 3]) {
+        door.add(seq);
+        attempts.start(start(seq));
+      }
+      door.add(2, { epoch: 1 }, [INPUT, RUN]);
+      attempts.start(start(2, { epoch: 1, knownEntries: 2 }));
+      door.add(3, { epoch: 1 });
+      transport.at(0).head().data(bytesOf(END)).finish();
+      assert.equal(startOf(transport.at(1)).knownEntries, 2);
+      transport.at(1).head().data(bytesOf(END)).finish();
+      assert.deepEqual([transport.exchanges.length, attempts.waiting], [2, 0]);
+    });
+  });
+
+  it("asks for dropped hints again when there is room", async () => {
+    const options = { attemptsMax: 1, waitingMax: 4 };
+    await inWorld(options, ({ door, transport, attempts }) => {
+      for (let seq = 1; seq <= 8; seq += 1) {
+        door.add(seq);
+        attempts.start(start(seq));
+      }
+      assert.deepEqual([attempts.waiting, door.types], [4, []]);
+      transport.at(0).head().data(bytesOf(END)).finish();
+      assert.deepEqual(door.types, ["end"]);
+      transport.at(1).head().data(bytesOf(END)).finish();
+      // Room for a page of two.
+      assert.deepEqual(door.inputs.at(-1), { type: "fetch-ready", afterSeq: 0, limit: 2 });
+      attempts.start(start(3));
+      attempts.start(start(4));
+      attempts.readyPage({ type: "ready-page", lastSeq: 4 });
+      assert.deepEqual(door.inputs.at(-1), { type: "fetch-ready", afterSeq: 4, limit: 2 });
+      attempts.start(start(5));
+      attempts.start(start(6));
+      attempts.readyPage({ type: "ready-page", lastSeq: 6 });
+      // 4 and 5 waited already; 6 waits now, and there is no room for the next page.
+      assert.deepEqual([attempts.waiting, door.inputs.length], [3, 4]);
+      transport.at(2).head().data(bytesOf(END)).finish();
+      assert.deepEqual(door.inputs.at(-1), { type: "fetch-ready", afterSeq: 6, limit: 2 });
+      attempts.start(start(7));
+      attempts.start(start(8));
+      attempts.readyPage({ type: "ready-page", lastSeq: null });
+      for (let index = 3; index < 8; index += 1) {
+        transport.at(index).head().data(bytesOf(END)).finish();
+      }
+      assert.equal(attempts.inFlight, 0);
+      assert.equal(door.types.filter((type) => type === "fetch-ready").length, 3);
+    });
+  });
+
+  it("recovers page by page and ignores what runs already", async () => {
+    await inWorld({}, ({ door, transport, attempts }) => {
+      door.add(1);
+      attempts.start(start(1));
+      attempts.recover();
+      assert.deepEqual(door.inputs, [{ type: "fetch-ready", afterSeq: 0, limit: 500 }]);
+      attempts.recover();
+      door.add(2);
+      attempts.start(start(1));
+      attempts.start(start(2));
+      assert.equal(door.inputs.length, 1);
+      attempts.readyPage({ type: "ready-page", lastSeq: null });
+      assert.equal(transport.exchanges.length, 2);
+    });
+  });
+});
+
+describe("attempts shut down", () => {
+  it("ask what runs to suspend, begin nothing, and wait", async () => {
+    await inWorld({ attemptsMax: 1 }, async ({ door, transport, attempts }) => {
+      door.add(1);
+      door.add(2);
+      attempts.start(start(1));
+      attempts.start(start(2));
+      let isDone = false;
+      const done = attempts.shutdown(10_000).then(() => {
+        isDone = true;
+      });
+      const exchange = transport.at(0);
+      assert.deepEqual([exchange.isEnded, exchange.isReset], [true, false]);
+      await turn();
+      assert(!isDone);
+      exchange.head().data(bytesOf(SUSPENSION)).finish();
+      await done;
+      attempts.start(start(2));
+      assert.deepEqual([transport.exchanges.length, transport.isClosed], [1, true]);
+      assert.deepEqual(door.types, ["suspend"]);
+    });
+  });
+
+  it("cut what is left at the deadline, without failing it", async () => {
+    await inWorld({}, async ({ door, transport, attempts }) => {
+      door.add(1);
+      attempts.start(start(1));
+      await attempts.shutdown(20);
+      assert(transport.at(0).isReset);
+      await turn();
+      assert.deepEqual([door.inputs, attempts.inFlight], [[], 0]);
+    });
+  });
+});

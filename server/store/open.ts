@@ -1,0 +1,90 @@
+/**
+ * Opens the database of a data directory: locked, in WAL mode, at the newest schema, and durable as it stands.
+ *
+ * Everything a start reads back may be acted upon at once, so what a killed process left in the page cache alone is made
+ * durable here, before anybody reads it.
+ */
+import fs from "node:fs";
+import path from "node:path";
+import Database from "better-sqlite3";
+import { assert } from "../base/assert.ts";
+import {
+  DATABASE_FILE,
+  directoryError,
+  type DirectoryLock,
+  lockDirectory,
+  prepareDirectory,
+  syncDirectory,
+} from "./data-directory.ts";
+import { DataDirectoryError } from "./data-directory-error.ts";
+import { migrate } from "./migrate.ts";
+
+/** `disk`: a barrier is an fdatasync. `none`: nothing is synced, for tests and throw-away development. */
+export type StoreDurability = "disk" | "none";
+
+export interface OpenDatabase {
+  readonly db: Database.Database;
+  /** Of the write-ahead log. */
+  readonly walFd: number;
+  /** Of the database file; must stay open as long as `db`: closing it would release the locks of SQLite on the file. */
+  readonly databaseFd: number;
+  readonly lock: DirectoryLock;
+}
+
+const CACHE_KIB = 32 * 1024;
+/** After a flood the file of the log is cut back to this. */
+const WAL_FILE_BYTES_MAX = 64 * 1024 * 1024;
+/** How long a commit waits for a foreign program that holds the write lock, such as a `sqlite3` shell. */
+const BUSY_TIMEOUT_MS = 5000;
+
+export function openDatabase(directory: string, durability: StoreDurability): OpenDatabase {
+  prepareDirectory(directory);
+  const lock = lockDirectory(directory);
+  const file = path.join(directory, DATABASE_FILE);
+  let db: Database.Database | undefined;
+  try {
+    db = new Database(file, { timeout: BUSY_TIMEOUT_MS });
+    configure(db, durability);
+    migrate(db);
+    db.pragma("wal_checkpoint(TRUNCATE)");
+    const walFd = fs.openSync(`${file}-wal`, "r+");
+    const databaseFd = fs.openSync(file, "r+");
+    if (durability === "disk") syncDirectory(directory);
+    return { db, walFd, databaseFd, lock };
+  } catch (error) {
+    db?.close();
+    lock.release();
+    throw directoryError(file, error);
+  }
+}
+
+function configure(db: Database.Database, durability: StoreDurability): void {
+  db.pragma("page_size = 4096");
+  const mode = db.pragma("journal_mode = WAL", { simple: true });
+  if (mode !== "wal") {
+    throw new DataDirectoryError(
+      `${db.name}: the file system has no shared memory for a write-ahead log: use a local disk`,
+    );
+  }
+  // NORMAL: no sync at a commit, which the barrier makes up for, but one of the log's header when the log starts over.
+  db.pragma(`synchronous = ${durability === "disk" ? "NORMAL" : "OFF"}`);
+  db.pragma("wal_autocheckpoint = 0");
+  db.pragma(`journal_size_limit = ${WAL_FILE_BYTES_MAX}`);
+  db.pragma(`cache_size = -${CACHE_KIB}`);
+  db.pragma("temp_store = MEMORY");
+  db.pragma("foreign_keys = OFF");
+  // No memory map: an I/O error would come as a signal that kills the process, not as an error that says so.
+  db.pragma("mmap_size = 0");
+  assert(db.pragma("wal_autocheckpoint", { simple: true }) === 0, "no checkpoint inside a commit");
+}
+
+/** In this order: whoever opens the directory next finds no descriptor of ours. */
+export function closeDatabase({ db, walFd, databaseFd, lock }: OpenDatabase): void {
+  try {
+    db.close();
+  } finally {
+    fs.closeSync(walFd);
+    fs.closeSync(databaseFd);
+    lock.release();
+  }
+}

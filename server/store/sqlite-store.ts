@@ -1,0 +1,170 @@
+/**
+ * The store over SQLite: one connection, on the thread of the event loop, that alone writes.
+ *
+ * S1 A commit is a write to the write-ahead log and waits for nothing; `barrier` tells when it is on the disk.
+ * S2 After a failure of the medium the store refuses everything: what is on the disk is unknown.
+ * S3 Between transactions memory and database say the same.
+ */
+import fs from "node:fs";
+import type { Statement } from "better-sqlite3";
+import { assert } from "../base/assert.ts";
+import type { StorageError } from "../base/storage-error.ts";
+import type { Reader, Transactor } from "../machine/tx.ts";
+import type { Store } from "../processor/ports.ts";
+import { Barrier, type BarrierDone, type Sync } from "./barrier.ts";
+import { type Passes, WorkerPasses } from "./checkpoint-worker.ts";
+import { Checkpointer } from "./checkpointer.ts";
+import { mediumFailure } from "./medium-error.ts";
+import { closeDatabase, type OpenDatabase, openDatabase, type StoreDurability } from "./open.ts";
+import { isPromiseLike } from "./promise-like.ts";
+import { prepareTables } from "./tables.ts";
+import { UnitOfWork } from "./unit-of-work.ts";
+
+export interface SqliteStoreOptions {
+  readonly directory: string;
+  readonly durability: StoreDurability;
+  /** The length of the write-ahead log from which on it is checkpointed. */
+  readonly walBytesMax?: number;
+  /** Syncs the data of a file. Default `fs.fdatasync`. */
+  readonly fdatasync?: (fd: number, done: BarrierDone) => void;
+  /** Runs the checkpoints. Default a thread. */
+  readonly passes?: Passes;
+}
+
+/** Long enough that its pages are copied seldom, short enough that a start reads it back in a moment. */
+const WAL_BYTES_MAX_DEFAULT = 16 * 1024 * 1024;
+/** A page of 4096 bytes and its header. */
+const WAL_FRAME_BYTES = 4120;
+
+type WalState = [busy: number, frames: number, checkpointed: number];
+
+export class SqliteStore implements Store {
+  readonly #database: OpenDatabase;
+  readonly #begin: Statement;
+  readonly #commit: Statement;
+  readonly #rollback: Statement;
+  readonly #walState: Statement<[], WalState>;
+  readonly #work: UnitOfWork;
+  readonly #reader: Reader;
+  readonly #barrier: Barrier;
+  readonly #checkpointer: Checkpointer;
+  readonly #durable: boolean;
+  #failure: StorageError | null = null;
+  #closed = false;
+  #inTransaction = false;
+
+  constructor(options: SqliteStoreOptions) {
+    const { directory, durability, fdatasync = fs.fdatasync } = options;
+    this.#database = openDatabase(directory, durability);
+    const { db, walFd, databaseFd } = this.#database;
+    this.#durable = durability === "disk";
+    this.#begin = db.prepare("BEGIN IMMEDIATE");
+    this.#commit = db.prepare("COMMIT");
+    this.#rollback = db.prepare("ROLLBACK");
+    this.#walState = db.prepare<[], WalState>("PRAGMA wal_checkpoint(NOOP)").raw();
+    this.#work = new UnitOfWork(prepareTables(db));
+    this.#reader = this.#work.committedState();
+    const sync =
+      (fd: number): Sync =>
+      (done) =>
+        this.#durable ? fdatasync(fd, done) : done(null);
+    this.#barrier = new Barrier(sync(walFd), this.#fail);
+    this.#checkpointer = new Checkpointer({
+      passes: options.passes ?? new WorkerPasses(db.name, this.#durable),
+      frames: () => this.#walState.get()?.[1] ?? 0,
+      framesMax: Math.ceil((options.walBytesMax ?? WAL_BYTES_MAX_DEFAULT) / WAL_FRAME_BYTES),
+      syncDatabase: sync(databaseFd),
+      onFailure: this.#fail,
+    });
+  }
+
+  /**
+   * Not null while a checkpoint wants no commit between it and the end of the log; resolves when commits may go on. The writer
+   * awaits it before its next transaction. A transaction that comes all the same is correct, but lets the log grow.
+   */
+  get commitGate(): Promise<void> | null {
+    return this.#checkpointer.gate;
+  }
+
+  transact<T>(fn: (tx: Transactor) => T): T {
+    this.#assertUsable();
+    this.#inTransaction = true;
+    try {
+      this.#begin.run();
+      this.#work.begin();
+      const value = fn(this.#work);
+      assert(!isPromiseLike(value), "a transaction is synchronous");
+      const wrote = this.#work.flush();
+      this.#commit.run();
+      this.#work.committed();
+      this.#inTransaction = false;
+      if (wrote) this.#committed();
+      return value;
+    } catch (error) {
+      throw this.#abort(error);
+    } finally {
+      this.#inTransaction = false;
+    }
+  }
+
+  read<T>(fn: (reader: Reader) => T): T {
+    this.#assertUsable();
+    try {
+      return fn(this.#reader);
+    } catch (error) {
+      throw this.#judge(error);
+    }
+  }
+
+  /** Calls back after it has returned, in the order of the calls. Without a sync when everything is durable already. */
+  barrier(done: BarrierDone): void {
+    assert(!this.#closed, "the store is closed");
+    this.#barrier.wait(done);
+  }
+
+  /** Waits for what is under way; what was committed is durable after it. The lock on the directory goes last. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await new Promise<void>((resolve) => this.#barrier.wait(() => resolve()));
+    await this.#checkpointer.close();
+    closeDatabase(this.#database);
+  }
+
+  #committed(): void {
+    if (this.#durable) this.#barrier.committed();
+    this.#checkpointer.committed();
+  }
+
+  #assertUsable(): void {
+    if (this.#failure !== null) throw this.#failure;
+    assert(!this.#closed, "the store is closed");
+    assert(!this.#inTransaction, "a transaction neither nests nor is read around");
+  }
+
+  /** Undoes what the transaction did, on disk and in memory. Returns the error to throw. */
+  #abort(error: unknown): unknown {
+    const judged = this.#judge(error);
+    try {
+      if (this.#database.db.inTransaction) this.#rollback.run();
+    } catch (rollbackError) {
+      return this.#judge(rollbackError);
+    } finally {
+      this.#work.rolledBack();
+    }
+    return judged;
+  }
+
+  #judge(error: unknown): unknown {
+    const failure = mediumFailure(error);
+    if (failure === undefined) return error;
+    this.#fail(failure);
+    return failure;
+  }
+
+  readonly #fail = (error: StorageError): void => {
+    if (this.#failure !== null) return;
+    this.#failure = error;
+    this.#barrier.fail(error);
+  };
+}
