@@ -61,29 +61,20 @@ export function describeCommand(command: Command): string {
 
 /** What an await waits for, for people. */
 export function describeId(id: NotificationId): string {
-  switch (id.kind) {
-    case "completion":
-      return `completion ${id.completionId}`;
-    case "signal-index":
-      return `signal ${id.index}`;
-    case "signal-name":
-      return `signal "${id.name}"`;
-  }
+  if (id.kind === "completion") return `completion ${id.completionId}`;
+  return id.kind === "signal-index" ? `signal ${id.index}` : `signal "${id.name}"`;
 }
 
 function describeTarget(target: InvocationTarget): string {
-  switch (target.kind) {
-    case "invocation-id":
-      return target.invocationId;
-    case "idempotent":
-      return `${target.service}/${target.handler} (${target.idempotencyKey})`;
-    case "workflow":
-      return `${target.service}/${target.key}`;
-  }
+  if (target.kind === "invocation-id") return target.invocationId;
+  if (target.kind === "workflow") return `${target.service}/${target.key}`;
+  return `${target.service}/${target.handler} (${target.idempotencyKey})`;
 }
 
-const fields = (command: Command): ReadonlyMap<string, unknown> =>
-  new Map(Object.entries<unknown>(command));
+const fields = (data: object): ReadonlyMap<string, unknown> => {
+  const entries: readonly (readonly [string, unknown])[] = Object.entries(data);
+  return new Map(entries);
+};
 
 /** Deep equality of plain data: what messages are made of. An absent field equals one that is undefined. */
 function equal(a: unknown, b: unknown): boolean {
@@ -92,7 +83,7 @@ function equal(a: unknown, b: unknown): boolean {
   if (a instanceof Uint8Array || b instanceof Uint8Array) {
     return a instanceof Uint8Array && b instanceof Uint8Array && firstDifference(a, b) < 0;
   }
-  const [left, right] = [new Map(Object.entries<unknown>(a)), new Map(Object.entries<unknown>(b))];
+  const [left, right] = [fields(a), fields(b)];
   for (const name of new Set([...left.keys(), ...right.keys()])) {
     if (!equal(left.get(name), right.get(name))) return false;
   }

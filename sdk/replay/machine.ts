@@ -11,7 +11,6 @@
  *   any of them --terminal message, abort--> closed
  */
 import { isNotification, MessageType, messageTypeName } from "../protocol/message-type.ts";
-import { CANCEL_SIGNAL } from "../protocol/messages.ts";
 import type {
   Command,
   InputCommand,
@@ -21,9 +20,19 @@ import type {
   Start,
 } from "../protocol/messages.ts";
 import { Leaf, RunLeaf } from "./await-node.ts";
+import { Cancellation } from "./cancellation.ts";
 import { describeCommand, describeId, findDifference } from "./command-match.ts";
 import { Notifications } from "./notifications.ts";
 import { RecordedCommands } from "./recorded-commands.ts";
+import { cancelInvocation } from "./syscalls.ts";
+import {
+  type AttemptFailure,
+  errorMessage,
+  INTERNAL_ERROR,
+  mismatch,
+  PROTOCOL_VIOLATION,
+  suspension,
+} from "./terminal-messages.ts";
 
 /** Where the machine writes. */
 export interface Outbox {
@@ -53,20 +62,6 @@ export interface Opening {
   readonly input: InputCommand;
 }
 
-/** Why an attempt fails. */
-export interface AttemptFailure {
-  readonly code: number;
-  readonly message: string;
-  readonly stacktrace?: string;
-  readonly relatedCommand?: {
-    readonly index: number;
-    readonly name: string;
-    readonly type: MessageType;
-  };
-  /** Replaces the delay of the server's policy for the next attempt. */
-  readonly nextRetryDelayMs?: number;
-}
-
 type State =
   | { readonly name: "waiting-start" }
   | {
@@ -90,17 +85,10 @@ const CANCELLED = { kind: "cancelled" } as const;
 const WAITING = { kind: "waiting" } as const;
 const CLOSED = { kind: "closed" } as const;
 
-const INTERNAL_ERROR = 500;
-const JOURNAL_MISMATCH = 570;
-const PROTOCOL_VIOLATION = 571;
-
-const ADVICE =
-  "A handler must make the same operations in the same order in every attempt: what may vary belongs into ctx.run, and " +
-  "changed code into a new deployment.";
-
 export class ReplayMachine<A> {
   readonly #outbox: Outbox;
   readonly #notifications = new Notifications();
+  readonly #cancellation = new Cancellation();
   #state: State = { name: "waiting-start" };
   #inputClosed = false;
 
@@ -112,11 +100,6 @@ export class ReplayMachine<A> {
   #proposals = 0;
   /** Steps whose action has not been started. */
   #idleRuns = 0;
-
-  #cancellation: "none" | "cancelling" | "done" = "none";
-  /** The invocation ids of calls, in call order: the children a cancellation is passed on to. */
-  readonly #childIds: Leaf[] = [];
-  #childrenCancelled = 0;
 
   constructor(outbox: Outbox) {
     this.#outbox = outbox;
@@ -186,11 +169,9 @@ export class ReplayMachine<A> {
       this.#state = { name: "receiving", start, recorded, received: received + 1 };
       return;
     }
-    const input = recorded.take()?.command;
-    if (input?.type !== MessageType.InputCommand) {
-      return this.#violation("the first command of the journal is not Input");
-    }
-    this.#begin({ start, input }, recorded);
+    const input = recorded.size > 0 ? recorded.take().command : undefined;
+    if (input?.type === MessageType.InputCommand) this.#begin({ start, input }, recorded);
+    else this.#violation("the first command of the journal is not Input");
   }
 
   #begin(opening: Opening, recorded: RecordedCommands): void {
@@ -233,20 +214,15 @@ export class ReplayMachine<A> {
 
   #take(state: State & { name: "replaying" }, attempted: Command): Command {
     const { opening, recorded } = state;
-    const next = recorded.take();
-    if (next === undefined) throw new Error("replaying without recorded commands");
-    this.#commandIndex += 1;
-    const difference = findDifference(next.command, attempted);
+    const difference = findDifference(recorded.next.command, attempted);
     if (difference !== undefined) {
-      this.#mismatch(
-        next.command,
-        next.entryIndex,
-        `the code now does ${describeCommand(attempted)}; different: ${difference}`,
-      );
+      this.#mismatch(recorded, `does ${describeCommand(attempted)} (different: ${difference})`);
       return attempted;
     }
+    const { command } = recorded.take();
+    this.#commandIndex += 1;
     this.#begin(opening, recorded);
-    return next.command;
+    return command;
   }
 
   /** A leaf for the completion with this id. */
@@ -259,7 +235,7 @@ export class ReplayMachine<A> {
   /** A leaf for the invocation id of a call, to which a cancellation will be passed on. */
   childInvocationId(completionId: number): Leaf {
     const leaf = this.completion(completionId);
-    this.#childIds.push(leaf);
+    this.#cancellation.addChild(leaf);
     return leaf;
   }
 
@@ -324,44 +300,29 @@ export class ReplayMachine<A> {
    */
   progress(awaiting: Awaiting): Progress<A> {
     while (this.#isOpen) {
-      if (this.#cancellation === "cancelling") {
-        if (this.#cancelChildren()) return this.#isOpen ? CANCELLED : CLOSED;
+      if (this.#cancellation.isPassingOn) {
+        const done = this.#cancellation.passOn((id) => cancelInvocation(this, id));
+        if (done) return this.#isOpen ? CANCELLED : CLOSED;
       } else if (awaiting.poll()) {
         return SETTLED;
       }
       const id = this.#notifications.deliverNext();
       if (id === undefined) return this.#blocked(awaiting);
-      const cancels = id.kind === "signal-index" && id.index === CANCEL_SIGNAL;
-      // A second one cannot be told from the first one delivered twice.
-      if (cancels && this.#cancellation === "none") this.#cancellation = "cancelling";
+      this.#cancellation.onNotification(id);
     }
     return CLOSED;
   }
 
-  /** Passes the cancellation on, in call order; false while the id of a child is missing. */
-  #cancelChildren(): boolean {
-    for (const leaf of this.#childIds.slice(this.#childrenCancelled)) {
-      const settled = leaf.poll();
-      if (settled === undefined) return false;
-      this.#childrenCancelled += 1;
-      if (!settled.ok || settled.value.kind !== "invocation-id") continue;
-      this.command({
-        type: MessageType.SendSignalCommand,
-        name: "",
-        targetInvocationId: settled.value.invocationId,
-        signal: { kind: "signal-index", index: CANCEL_SIGNAL },
-        result: { kind: "void" },
-      });
-    }
-    this.#cancellation = "done";
-    return true;
-  }
-
   #blocked(awaiting: Awaiting): Progress<A> {
-    const mayExecute = this.#cancellation !== "cancelling" && this.#idleRuns > 0;
+    const mayExecute = !this.#cancellation.isPassingOn && this.#idleRuns > 0;
     if (this.#state.name === "processing" && !mayExecute && !this.#inputClosed) return WAITING;
     const leaves = this.#awaited(awaiting);
-    if (this.#state.name === "replaying") return this.#stuck(this.#state.recorded, leaves);
+    if (this.#state.name === "replaying") {
+      // The recorded attempt went on from here, so it knew a result that is not in the journal.
+      const ids = leaves.map(({ id }) => describeId(id)).join(", ");
+      this.#mismatch(this.#state.recorded, `waits for ${ids === "" ? "nothing" : ids}`);
+      return CLOSED;
+    }
     const runs = leaves.filter((leaf): leaf is RunLeaf<A> => leaf instanceof RunLeaf);
     const run = runs.find(({ state }) => state === "waiting");
     if (run !== undefined) {
@@ -376,41 +337,18 @@ export class ReplayMachine<A> {
 
   #awaited(awaiting: Awaiting): Leaf[] {
     const leaves: Leaf[] = [];
-    if (this.#cancellation !== "cancelling") awaiting.collect(leaves);
-    else this.#childIds[this.#childrenCancelled]?.collect(leaves);
+    if (this.#cancellation.isPassingOn) this.#cancellation.nextChild?.collect(leaves);
+    else awaiting.collect(leaves);
     return leaves;
   }
 
-  /** The recorded attempt went on from here, so it knew a result that is not in the journal. */
-  #stuck(recorded: RecordedCommands, leaves: readonly Leaf[]): Progress<A> {
-    const next = recorded.take();
-    if (next === undefined) throw new Error("replaying without recorded commands");
-    this.#commandIndex += 1;
-    const ids = leaves.map(({ id }) => describeId(id)).join(", ");
-    this.#mismatch(next.command, next.entryIndex, `the code now waits for ${ids || "nothing"}`);
-    return CLOSED;
-  }
-
   #suspend(leaves: readonly Leaf[]): void {
-    const completions = new Set<number>();
-    const signals = new Set<number>(this.#cancellation === "none" ? [CANCEL_SIGNAL] : []);
-    const namedSignals = new Set<string>();
-    for (const { id } of leaves) {
-      if (id.kind === "completion") completions.add(id.completionId);
-      else if (id.kind === "signal-index") signals.add(id.index);
-      else namedSignals.add(id.name);
-    }
-    if (completions.size + signals.size + namedSignals.size === 0) {
-      const message = "the handler waits for nothing that can ever happen, such as an empty race";
-      return this.fail({ code: INTERNAL_ERROR, message });
-    }
-    this.#outbox.emit({
-      type: MessageType.Suspension,
-      completions: [...completions],
-      signals: [...signals],
-      namedSignals: [...namedSignals],
+    const message = suspension(leaves, this.#cancellation.isPossible);
+    if (message !== undefined) return this.#close(message);
+    this.fail({
+      code: INTERNAL_ERROR,
+      message: "the handler waits for nothing that can ever happen, such as an empty race",
     });
-    this.#state = { name: "closed" };
   }
 
   // ---- terminal messages ----
@@ -419,33 +357,17 @@ export class ReplayMachine<A> {
   end(result: Outcome): void {
     this.command({ type: MessageType.OutputCommand, name: "", result });
     const state = this.#state;
-    if (state.name === "closed") return;
-    if (state.name === "replaying") {
-      const next = state.recorded.take();
-      if (next === undefined) throw new Error("replaying without recorded commands");
-      this.#commandIndex += 1;
-      return this.#mismatch(next.command, next.entryIndex, "the code is done after its Output");
-    }
-    this.#outbox.emit({ type: MessageType.End });
-    this.#state = { name: "closed" };
+    if (state.name === "replaying") this.#mismatch(state.recorded, "is done after its Output");
+    else if (state.name !== "closed") this.#close({ type: MessageType.End });
   }
 
   /** The attempt fails; the server tries again, or does what its policy says. */
   fail(failure: AttemptFailure): void {
-    if (!this.#isOpen) return;
-    const { code, message, stacktrace = "", relatedCommand, nextRetryDelayMs } = failure;
-    this.#outbox.emit({
-      type: MessageType.Error,
-      code,
-      message,
-      stacktrace,
-      ...(relatedCommand !== undefined && {
-        relatedCommandIndex: relatedCommand.index,
-        relatedCommandName: relatedCommand.name,
-        relatedCommandType: relatedCommand.type,
-      }),
-      ...(nextRetryDelayMs !== undefined && { nextRetryDelayMs }),
-    });
+    if (this.#isOpen) this.#close(errorMessage(failure));
+  }
+
+  #close(terminal: Message): void {
+    this.#outbox.emit(terminal);
     this.#state = { name: "closed" };
   }
 
@@ -457,15 +379,10 @@ export class ReplayMachine<A> {
     this.fail({ code: PROTOCOL_VIOLATION, message: `protocol violation: ${what}` });
   }
 
-  #mismatch(recorded: Command, entryIndex: number, now: string): void {
-    const index = this.#commandIndex;
-    this.fail({
-      code: JOURNAL_MISMATCH,
-      message:
-        `journal mismatch at entry ${entryIndex} (command ${index}): ` +
-        `the journal holds ${describeCommand(recorded)}, ${now}. ${ADVICE}`,
-      relatedCommand: { index, name: recorded.name, type: recorded.type },
-    });
+  /** The code does something else than the next recorded command. */
+  #mismatch(recorded: RecordedCommands, now: string): void {
+    this.#commandIndex += 1;
+    this.fail(mismatch(recorded.take(), this.#commandIndex, now));
   }
 }
 

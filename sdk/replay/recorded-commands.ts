@@ -19,9 +19,17 @@ export class RecordedCommands {
     this.#commands.push({ command, entryIndex });
   }
 
-  take(): RecordedCommand | undefined {
+  /** Only while `size` is above 0. */
+  get next(): RecordedCommand {
     const next = this.#commands[this.#taken];
-    if (next !== undefined) this.#taken += 1;
+    if (next === undefined) throw new RangeError("no recorded command is left");
+    return next;
+  }
+
+  /** Only while `size` is above 0. */
+  take(): RecordedCommand {
+    const { next } = this;
+    this.#taken += 1;
     return next;
   }
 }

@@ -1,0 +1,82 @@
+/** The messages that end an attempt without a result: Error and Suspension. */
+import { MessageType } from "../protocol/message-type.ts";
+import { CANCEL_SIGNAL } from "../protocol/messages.ts";
+import type { ErrorMessage, Suspension } from "../protocol/messages.ts";
+import type { Leaf } from "./await-node.ts";
+import { describeCommand } from "./command-match.ts";
+import type { RecordedCommand } from "./recorded-commands.ts";
+
+/** Codes of the protocol (section 8.12). */
+export const INTERNAL_ERROR = 500;
+export const JOURNAL_MISMATCH = 570;
+export const PROTOCOL_VIOLATION = 571;
+
+/** Why an attempt fails. */
+export interface AttemptFailure {
+  readonly code: number;
+  readonly message: string;
+  readonly stacktrace?: string;
+  /** `index` is the position among commands; Input is 0. */
+  readonly relatedCommand?: {
+    readonly index: number;
+    readonly name: string;
+    readonly type: MessageType;
+  };
+  /** Replaces the delay of the server's policy for the next attempt. */
+  readonly nextRetryDelayMs?: number;
+}
+
+const ADVICE =
+  "A handler must make the same operations in the same order in every attempt: what may vary belongs into ctx.run, and " +
+  "changed code into a new deployment.";
+
+export function errorMessage(failure: AttemptFailure): ErrorMessage {
+  const { code, message, stacktrace = "", relatedCommand, nextRetryDelayMs } = failure;
+  return {
+    type: MessageType.Error,
+    code,
+    message,
+    stacktrace,
+    ...(relatedCommand !== undefined && {
+      relatedCommandIndex: relatedCommand.index,
+      relatedCommandName: relatedCommand.name,
+      relatedCommandType: relatedCommand.type,
+    }),
+    ...(nextRetryDelayMs !== undefined && { nextRetryDelayMs }),
+  };
+}
+
+/** @param now what the code does instead of the recorded command, as the second half of a sentence */
+export function mismatch(
+  recorded: RecordedCommand,
+  commandIndex: number,
+  now: string,
+): AttemptFailure {
+  const { command, entryIndex } = recorded;
+  return {
+    code: JOURNAL_MISMATCH,
+    message:
+      `journal mismatch at entry ${entryIndex} (command ${commandIndex}): ` +
+      `the journal holds ${describeCommand(command)}, but the code now ${now}. ${ADVICE}`,
+    relatedCommand: { index: commandIndex, name: command.name, type: command.type },
+  };
+}
+
+/** What would wake the handler up; undefined when nothing ever could. */
+export function suspension(leaves: readonly Leaf[], cancellable: boolean): Suspension | undefined {
+  const completions = new Set<number>();
+  const signals = new Set<number>(cancellable ? [CANCEL_SIGNAL] : []);
+  const namedSignals = new Set<string>();
+  for (const { id } of leaves) {
+    if (id.kind === "completion") completions.add(id.completionId);
+    else if (id.kind === "signal-index") signals.add(id.index);
+    else namedSignals.add(id.name);
+  }
+  if (completions.size + signals.size + namedSignals.size === 0) return undefined;
+  return {
+    type: MessageType.Suspension,
+    completions: [...completions],
+    signals: [...signals],
+    namedSignals: [...namedSignals],
+  };
+}
