@@ -113,7 +113,7 @@ export function deploymentFrom(
 function requestFor(target: DiscoverTarget, options: DiscoverOptions): DiscoveryRequest {
   const { uri, useHttp11, additionalHeaders } = target;
   const httpVersion = useHttp11 ? "HTTP/1.1" : "HTTP/2.0";
-  const endpoint = makeEndpoint(new URL(uri), httpVersion, additionalHeaders);
+  const endpoint = sendable(() => makeEndpoint(new URL(uri), httpVersion, additionalHeaders));
   return {
     endpoint,
     useHttp11,
@@ -124,6 +124,16 @@ function requestFor(target: DiscoverTarget, options: DiscoverOptions): Discovery
   };
 }
 
+/** Some headers and addresses are refused before anything is sent. */
+function sendable<T>(make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw new DiscoveryError("META0003", `the request cannot be sent: ${message}`);
+  }
+}
+
 async function attempt(
   request: DiscoveryRequest,
 ): Promise<DiscoveryResponse | DiscoveryRequestError> {
@@ -131,9 +141,7 @@ async function attempt(
     return await requestDiscovery(request);
   } catch (error) {
     if (error instanceof DiscoveryRequestError) return error;
-    // Such as a header value that cannot be sent.
-    const message = error instanceof Error ? error.message : String(error);
-    throw new DiscoveryError("META0003", `the request cannot be sent: ${message}`);
+    throw error;
   }
 }
 

@@ -1,4 +1,5 @@
 /** Where and how a deployment is reached: its address taken apart once, not for every attempt. */
+import { validateHeaderName, validateHeaderValue } from "node:http";
 import type { Deployment } from "../machine/registry.ts";
 
 export interface Endpoint {
@@ -46,6 +47,7 @@ export function endpointOf(deployment: Deployment): Endpoint {
   return endpoint;
 }
 
+/** Throws when a header cannot be sent; the error names the header and not its value. */
 export function makeEndpoint(
   url: URL,
   httpVersion: Endpoint["httpVersion"],
@@ -56,9 +58,10 @@ export function makeEndpoint(
   let authority = url.host;
   for (const [name, value] of Object.entries(additionalHeaders)) {
     const lower = name.toLowerCase();
+    validateHeaderName(lower);
+    validateHeaderValue(lower, value);
     if (lower === "host") authority = value;
-    if (TRANSPORT_HEADERS.has(lower) || lower.startsWith(":")) continue;
-    headers[lower] = value;
+    if (!TRANSPORT_HEADERS.has(lower)) headers[lower] = value;
   }
   return {
     origin: url.origin,

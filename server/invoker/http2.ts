@@ -228,15 +228,15 @@ class Http2Exchange implements Exchange {
   }
 
   #onEnd(): void {
-    // A stream that was reset ends, too; its reason is told when it closes.
-    if (this.#isSilent || this.#wasReset()) return;
+    // A stream that broke ends, too; its reason is told when it closes.
+    if (this.#isSilent || this.#isBroken()) return;
     this.#isResponseComplete = true;
     this.#handler.onEnd();
   }
 
-  #wasReset(): boolean {
-    const code = this.#stream?.rstCode;
-    return code !== undefined && code !== NGHTTP2_NO_ERROR;
+  #isBroken(): boolean {
+    const stream = this.#stream;
+    return stream === null || stream.destroyed || stream.rstCode !== NGHTTP2_NO_ERROR;
   }
 
   #onClose(): void {

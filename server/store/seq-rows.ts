@@ -12,6 +12,8 @@ export class SeqRows {
   #next = 0;
   /** The first seq behind the reserved block. */
   #end = 0;
+  #nextBefore = 0;
+  #endBefore = 0;
 
   constructor(db: Database) {
     this.#reserve = db
@@ -19,6 +21,11 @@ export class SeqRows {
         `UPDATE meta SET value = value + ${SEQ_BLOCK} WHERE key = 'next_seq' RETURNING value`,
       )
       .pluck();
+  }
+
+  begin(): void {
+    this.#nextBefore = this.#next;
+    this.#endBefore = this.#end;
   }
 
   /** Inside a transaction. */
@@ -30,8 +37,9 @@ export class SeqRows {
     return this.#next++;
   }
 
-  /** After a rollback, which may have taken back the reservation: the next seq makes its own. */
-  forget(): void {
-    this.#next = this.#end;
+  /** The transaction is undone, and with it a reservation it made. */
+  rolledBack(): void {
+    this.#next = this.#nextBefore;
+    this.#end = this.#endBefore;
   }
 }

@@ -21,7 +21,6 @@ import { prepareTables } from "./tables.ts";
 import { UnitOfWork } from "./unit-of-work.ts";
 
 export interface SqliteStoreOptions {
-  readonly directory: string;
   readonly durability: StoreDurability;
   /** The length of the write-ahead log from which on it is checkpointed. */
   readonly walBytesMax?: number;
@@ -35,6 +34,11 @@ export interface SqliteStoreOptions {
 const WAL_BYTES_MAX_DEFAULT = 16 * 1024 * 1024;
 /** A page of 4096 bytes and its header. */
 const WAL_FRAME_BYTES = 4120;
+
+/** The store of a data directory. Throws `DataDirectoryError` where that cannot be used, `DataDirectoryLocked` where it is. */
+export function openSqliteStore(directory: string, options: SqliteStoreOptions): SqliteStore {
+  return new SqliteStore(openDatabase(directory, options.durability), options);
+}
 
 type WalState = [busy: number, frames: number, checkpointed: number];
 
@@ -53,10 +57,10 @@ export class SqliteStore implements Store {
   #closed = false;
   #inTransaction = false;
 
-  constructor(options: SqliteStoreOptions) {
-    const { directory, durability, fdatasync = fs.fdatasync } = options;
-    this.#database = openDatabase(directory, durability);
-    const { db, walFd, databaseFd } = this.#database;
+  constructor(database: OpenDatabase, options: SqliteStoreOptions) {
+    const { durability, fdatasync = fs.fdatasync } = options;
+    this.#database = database;
+    const { db, walFd, databaseFd } = database;
     this.#durable = durability === "disk";
     this.#begin = db.prepare("BEGIN IMMEDIATE");
     this.#commit = db.prepare("COMMIT");
@@ -89,22 +93,23 @@ export class SqliteStore implements Store {
   transact<T>(fn: (tx: Transactor) => T): T {
     this.#assertUsable();
     this.#inTransaction = true;
+    let value: T;
+    let wrote: boolean;
     try {
-      this.#begin.run();
       this.#work.begin();
-      const value = fn(this.#work);
+      this.#begin.run();
+      value = fn(this.#work);
       assert(!isPromiseLike(value), "a transaction is synchronous");
-      const wrote = this.#work.flush();
+      wrote = this.#work.flush();
       this.#commit.run();
-      this.#work.committed();
-      this.#inTransaction = false;
-      if (wrote) this.#committed();
-      return value;
     } catch (error) {
       throw this.#abort(error);
     } finally {
       this.#inTransaction = false;
     }
+    this.#work.committed();
+    if (wrote) this.#committed();
+    return value;
   }
 
   read<T>(fn: (reader: Reader) => T): T {
@@ -133,7 +138,11 @@ export class SqliteStore implements Store {
 
   #committed(): void {
     if (this.#durable) this.#barrier.committed();
-    this.#checkpointer.committed();
+    try {
+      this.#checkpointer.committed();
+    } catch (error) {
+      throw this.#judge(error);
+    }
   }
 
   #assertUsable(): void {

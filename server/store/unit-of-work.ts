@@ -38,6 +38,7 @@ export class UnitOfWork implements Transactor {
     this.#active = true;
     this.#wrote = false;
     this.#registryBefore = this.#registry;
+    this.#tables.seqs.begin();
   }
 
   /** Writes what was saved. Returns whether the transaction wrote anything. */
@@ -61,7 +62,7 @@ export class UnitOfWork implements Transactor {
     this.#touched.clear();
     this.#dirty.clear();
     this.#registry = this.#registryBefore;
-    this.#tables.seqs.forget();
+    this.#tables.seqs.rolledBack();
   }
 
   /** A reader for between transactions. What it loads is not kept. */

@@ -1,0 +1,121 @@
+/** The composition root: the one place that knows every shell. Starts the server in order, stops it in the reverse. */
+import { getRequestListener } from "@hono/node-server";
+import { adminApp } from "./admin/app.ts";
+import type { Clock } from "./base/clock.ts";
+import { pooledRandom } from "./base/ids.ts";
+import { errorFields, type Log } from "./base/log.ts";
+import { type Address, type Config, ConfigError } from "./config.ts";
+import { Listener, type ListenerOptions } from "./http/listener.ts";
+import { Ingress } from "./ingress/ingress.ts";
+import { ResultWaiters } from "./ingress/waiters.ts";
+import { Attempts } from "./invoker/attempts.ts";
+import { discover } from "./invoker/discover.ts";
+import { HttpTransport } from "./invoker/http-transport.ts";
+import { Processor } from "./processor/processor.ts";
+import { SqliteStore } from "./store/sqlite-store.ts";
+import { WallTimerQueue } from "./timers/timer-queue.ts";
+
+export interface Server {
+  /** Such as `http://127.0.0.1:8080`. */
+  readonly ingress: string;
+  readonly admin: string;
+  /** Drains and closes. What runs goes on after the next start. */
+  stop(): Promise<void>;
+}
+
+export interface Surroundings {
+  readonly log: Log;
+  readonly clock: Clock;
+  /** The medium failed: the process must end, and the next start recovers. */
+  readonly onFatal: () => void;
+}
+
+/** Resolves when both listeners accept requests. */
+export async function boot(config: Config, { log, clock, onFatal }: Surroundings): Promise<Server> {
+  if (config.durability === "none") {
+    log.warn("durability-none", { meaning: "acknowledged requests are lost with the power" });
+  }
+  const store = new SqliteStore({ directory: config.data, durability: config.durability });
+  try {
+    return await compose(config, store, { log, clock, onFatal });
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+async function compose(
+  config: Config,
+  store: SqliteStore,
+  { log, clock, onFatal }: Surroundings,
+): Promise<Server> {
+  const processor = new Processor({
+    store,
+    clock,
+    onFatal: (error) => {
+      log.error("storage-failed", errorFields(error));
+      onFatal();
+    },
+    onDefect: (error, input) =>
+      log.error("input-refused", { input: input.type, ...errorFields(error) }),
+  });
+  const attempts = new Attempts({ ...config, door: processor, transport: new HttpTransport(), clock, log });
+  const timers = new WallTimerQueue({ door: processor, clock });
+  const waiters = new ResultWaiters();
+  processor.connect({ attempts, timers, waiters });
+
+  const random = pooledRandom();
+  const { requestBytesMax } = config;
+  const ingress = new Ingress({ door: processor, waiters, clock, random, requestBytesMax });
+  const app = adminApp({ door: processor, clock, random, discover, token: config.adminToken });
+  const onError = (error: unknown): void => log.error("listener", errorFields(error));
+  const [ingressListener, adminListener] = await listenAll([
+    { ...config.ingress, source: "ingress", handle: ingress.handle, onError },
+    { ...config.admin, source: "admin", handle: getRequestListener(app.fetch), onError },
+  ]);
+  attempts.recover();
+
+  const stop = async (): Promise<void> => {
+    const { shutdownTimeoutMs } = config;
+    await Promise.all([
+      ingressListener.drain(shutdownTimeoutMs),
+      adminListener.drain(shutdownTimeoutMs),
+      attempts.shutdown(shutdownTimeoutMs),
+    ]);
+    timers.stop();
+    await processor.settled();
+    processor.stop();
+    await store.close();
+  };
+  return { ingress: ingressListener.url, admin: adminListener.url, stop };
+}
+
+/** All or none: one that cannot listen closes those that do. */
+async function listenAll(
+  options: readonly [ListenerOptions, ListenerOptions],
+): Promise<[Listener, Listener]> {
+  const first = await listen(options[0]);
+  try {
+    return [first, await listen(options[1])];
+  } catch (error) {
+    await first.drain(0);
+    throw error;
+  }
+}
+
+async function listen(options: ListenerOptions): Promise<Listener> {
+  try {
+    return await Listener.listen(options);
+  } catch (error) {
+    throw new ConfigError(addressProblem(options, error));
+  }
+}
+
+function addressProblem({ host, port, source }: Address & { source: string }, error: unknown): string {
+  const code = error instanceof Error && "code" in error ? error.code : "";
+  const address = `${host}:${port}`;
+  const what = `the ${source} cannot listen on ${address}`;
+  if (code === "EADDRINUSE") return `${what}: the address is in use (${code}); choose another with --${source}`;
+  if (code === "EACCES") return `${what}: not permitted (${code}); ports below 1024 need privileges`;
+  return `${what}: ${error instanceof Error ? error.message : String(error)}`;
+}
