@@ -79,7 +79,7 @@ export async function discover(
   for (let tries = 0; ; tries += 1) {
     const result = await attempt({
       ...request,
-      timeoutMs: Math.max(1, deadlineMs - performance.now()),
+      timeoutMs: Math.max(1, Math.ceil(deadlineMs - performance.now())),
     });
     const delayMs = RETRY_DELAYS_MS[tries];
     const isLast = delayMs === undefined || performance.now() + delayMs >= deadlineMs;

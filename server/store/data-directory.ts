@@ -84,7 +84,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   EROFS: "the file system is read-only: choose another data directory",
   SQLITE_READONLY:
     "this user may not write there: change its owner, or choose another data directory",
-  SQLITE_CANTOPEN: "the file cannot be opened: check its owner and permissions",
+  SQLITE_CANTOPEN: "the file cannot be opened: change its owner, or choose another data directory",
   SQLITE_NOTADB: "the file is not a database: restore it, or choose another data directory",
   SQLITE_CORRUPT: "the file is damaged: restore it from a backup, or choose another data directory",
   ENOSPC: "the disk is full: make room",

@@ -87,6 +87,17 @@ export const MESSAGES = {
 
 export type MessageName = keyof typeof MESSAGES;
 
+export const MESSAGE_NAMES = [
+  "input",
+  "run1",
+  "run2",
+  "ran1",
+  "slept",
+  "signal",
+  "namedSignal",
+  "output",
+] as const satisfies readonly MessageName[];
+
 export function appendMessage(tx: Transactor, invocation: Invocation, name: MessageName): number {
   const message = MESSAGES[name];
   return tx.append(invocation, message.type, encodeBody(message), NOW_MS);
@@ -114,16 +125,28 @@ export function deploymentOf(id: string, services: readonly string[]): Deploymen
 }
 
 /** An invocation as a plain value: the two stores hand out objects of different make. */
-export function plain(invocation: Invocation | undefined): unknown {
-  if (invocation === undefined) return undefined;
-  const { seq, id, target, idempotencyKey, caller, createdAtMs, retentionMs } = invocation;
-  const { modifiedAtMs, epoch, state, pin, retryCount, lastFailure, journal } = invocation;
+export function plain(invocation: Invocation) {
+  const { seq, id, target, idempotencyKey, caller, createdAtMs, retentionMs, journal } = invocation;
+  const { modifiedAtMs, epoch, state, pin, retryCount, lastFailure } = invocation;
   return {
-    ...{ seq, id: [...id], target, idempotencyKey, caller, createdAtMs, retentionMs },
-    ...{ modifiedAtMs, epoch, state, pin, retryCount, lastFailure },
+    seq,
+    id: [...id],
+    target,
+    idempotencyKey,
+    caller,
+    createdAtMs,
+    retentionMs,
+    modifiedAtMs,
+    epoch,
+    state,
+    pin,
+    retryCount,
     sinceLastEntry: invocation.retryCountSinceLastStoredEntry,
+    lastFailure,
     journal: {
-      ...journal,
+      length: journal.length,
+      commands: journal.commands,
+      outputIndex: journal.outputIndex,
       openRuns: [...journal.openRuns].toSorted((a, b) => a - b),
       signals: [...journal.signals].toSorted(),
     },
@@ -146,7 +169,7 @@ export function dump(store: Store, seqEnd: number): string {
           .map(({ index, type, body }) => [index, type, Buffer.from(body).toString("latin1")]);
         if (found !== undefined) {
           const same = tx.findInvocation(found.id) === found;
-          invocations.push({ ...(plain(found) as object), entries, same });
+          invocations.push({ ...plain(found), entries, same });
         } else if (entries.length > 0) {
           invocations.push({ orphaned: seq, entries });
         }
@@ -158,7 +181,11 @@ export function dump(store: Store, seqEnd: number): string {
       const timers = tx.takeDueTimers(Number.MAX_SAFE_INTEGER, 1_000_000);
       const { deployments, services } = tx.registry();
       dumped = {
-        ...{ invocations, listeners, running, nextDueMs, timers },
+        invocations,
+        listeners,
+        running,
+        nextDueMs,
+        timers,
         deployments: [...deployments].toSorted(([a], [b]) => (a < b ? -1 : 1)),
         services: [...services].toSorted(([a], [b]) => (a < b ? -1 : 1)),
       };

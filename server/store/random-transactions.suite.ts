@@ -9,8 +9,7 @@ import { MessageType } from "../../sdk/protocol/message-type.ts";
 import {
   appendMessage,
   deploymentOf,
-  MESSAGES,
-  type MessageName,
+  MESSAGE_NAMES,
   newInvocation,
   NOW_MS,
   STATES,
@@ -37,27 +36,26 @@ export class Chance {
   }
 }
 
-const NAMES = Object.keys(MESSAGES) as readonly MessageName[];
 const KINDS = ["start", "sleep", "retry", "purge"] as const;
 const BODY_BYTES = [0, 10, 300, 3000, 9000];
 
 export type Plan = (tx: Transactor) => void;
 
-/** The plan of one transaction; `number` makes its ids its own. `seqEnd` is where seqs not given yet begin. */
-export function randomPlan(chance: Chance, number: number, seqEnd: number): Plan {
+/** The plan of one transaction; `number` makes its ids its own. It touches seqs from 2 on: the first is the test's. */
+export function randomPlan(chance: Chance, number: number, seqs: number): Plan {
   const steps = Array.from({ length: 1 + chance.below(8) }, (_, step) =>
-    randomStep(chance, number * 10 + step, seqEnd),
+    randomStep(chance, number * 10 + step, seqs),
   );
   return (tx) => {
     for (const step of steps) step(tx);
   };
 }
 
-function randomStep(chance: Chance, number: number, seqEnd: number): Plan {
-  const seq = 1 + chance.below(seqEnd);
+function randomStep(chance: Chance, number: number, seqs: number): Plan {
+  const seq = 2 + chance.below(seqs);
   const state = chance.pick(STATES) ?? { status: "running" };
   const other = chance.below(5);
-  const name = chance.pick(NAMES) ?? "input";
+  const name = chance.pick(MESSAGE_NAMES) ?? "input";
   const on =
     (fn: (tx: Transactor, invocation: Invocation) => void): Plan =>
     (tx) => {

@@ -37,7 +37,7 @@ export function storeSuite(name: string, open: () => StoreFixture): void {
 
     const insert = (number: number, more: Partial<NewInvocation> = {}): number =>
       store.transact((tx) => tx.insertInvocation(newInvocation(number, more)).seq);
-    const read = (seq: number): unknown => store.read((reader) => plain(reader.invocation(seq)));
+    const read = (seq: number) => store.read((reader) => plain(given(reader.invocation(seq))));
     const change = (seq: number, fn: (invocation: Invocation, tx: Transactor) => void): void =>
       store.transact((tx) => fn(given(tx.invocation(seq)), tx));
 
@@ -45,16 +45,25 @@ export function storeSuite(name: string, open: () => StoreFixture): void {
       it("starts at its first values and is found by seq and by id", () => {
         const seq = insert(1, { createdAtMs: NOW_MS + 1 });
         const expected = {
-          ...{ seq, id: [...idOf(1)], idempotencyKey: null, caller: null, pin: null },
+          seq,
+          id: [...idOf(1)],
+          idempotencyKey: null,
+          caller: null,
+          pin: null,
           target: { service: "Greeter", handler: "greet", key: null },
-          ...{ createdAtMs: NOW_MS + 1, modifiedAtMs: NOW_MS + 1, retentionMs: 86_400_000 },
-          ...{ epoch: 0, state: { status: "running" }, retryCount: 0, sinceLastEntry: 0 },
+          createdAtMs: NOW_MS + 1,
+          modifiedAtMs: NOW_MS + 1,
+          retentionMs: 86_400_000,
+          epoch: 0,
+          state: { status: "running" },
+          retryCount: 0,
+          sinceLastEntry: 0,
           lastFailure: null,
           journal: { length: 0, commands: 0, outputIndex: -1, openRuns: [], signals: [] },
         };
         assert.deepEqual(read(seq), expected);
         assert.deepEqual(
-          store.read((reader) => plain(reader.findInvocation(idOf(1)))),
+          store.read((reader) => plain(given(reader.findInvocation(idOf(1))))),
           expected,
         );
       });
@@ -309,7 +318,9 @@ export function storeSuite(name: string, open: () => StoreFixture): void {
           });
           change(seq, (invocation, tx) => appendMessage(tx, invocation, "namedSignal"));
           const expected = {
-            ...{ length: 8, commands: 4, outputIndex: 6 },
+            length: 8,
+            commands: 4,
+            outputIndex: 6,
             openRuns: new Set([2]),
             signals: new Set(["#17", "ngo"]),
           };
@@ -352,7 +363,10 @@ export function storeSuite(name: string, open: () => StoreFixture): void {
 
     describe("timers", () => {
       const at = (dueMs: number, seq: number, kind: Timer["kind"] = "sleep", arg = 0): Timer => ({
-        ...{ dueMs, seq, kind, arg },
+        dueMs,
+        seq,
+        kind,
+        arg,
       });
 
       it("are taken once, earliest first, up to the time and the limit", () => {
@@ -372,8 +386,12 @@ export function storeSuite(name: string, open: () => StoreFixture): void {
 
       it("of one due time differ by invocation, kind and argument, and fire in that order", () => {
         const timers = [
-          ...[at(5, 1, "start"), at(5, 1, "sleep", 1), at(5, 1, "sleep", 2)],
-          ...[at(5, 1, "retry", 0), at(5, 1, "purge"), at(5, 2, "start")],
+          at(5, 1, "start"),
+          at(5, 1, "sleep", 1),
+          at(5, 1, "sleep", 2),
+          at(5, 1, "retry", 0),
+          at(5, 1, "purge"),
+          at(5, 2, "start"),
         ];
         const again = [...timers.toReversed(), ...timers];
         store.transact((tx) => again.forEach((timer) => tx.addTimer(timer)));
@@ -425,10 +443,14 @@ export function storeSuite(name: string, open: () => StoreFixture): void {
         assert.deepEqual(deployments.get("dp_1a"), deploymentOf("dp_1a", ["A", "B"]));
         assert.deepEqual([...deployments.keys()], ["dp_1a", "dp_1b"]);
         assert.deepEqual(services.get("A"), {
-          ...{ service: "A", revision: 1, deploymentId: "dp_1a" },
+          service: "A",
+          revision: 1,
+          deploymentId: "dp_1a",
         });
         assert.deepEqual(services.get("B"), {
-          ...{ service: "B", revision: 2, deploymentId: "dp_1b" },
+          service: "B",
+          revision: 2,
+          deploymentId: "dp_1b",
         });
         assert.equal(services.get("C")?.revision, 1);
       });

@@ -149,6 +149,7 @@ export async function serve(
   sdk: SdkModule,
   service: unknown,
   version: "HTTP/2" | "HTTP/1.1",
+  atPort = 0,
 ): Promise<Endpoint> {
   const services = [service as Restate.ServiceDefinition<string, unknown>];
   const server =
@@ -165,7 +166,7 @@ export async function serve(
     sessions.add(session);
     session.on("close", () => sessions.delete(session));
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await new Promise<void>((resolve) => server.listen(atPort, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   return {
     url: `http://127.0.0.1:${port}`,

@@ -1,0 +1,101 @@
+/** The body of `POST /deployments`, checked and normalised; pure. */
+import { AdminError } from "./admin-error.ts";
+import { booleanField, type Fields, invalid, requireKnown, stringsField } from "./json-body.ts";
+
+export interface RegisterRequest {
+  /** Absolute, http or https; its path ends with `/`. */
+  readonly url: URL;
+  readonly useHttp11: boolean;
+  /** Names in lower case. */
+  readonly additionalHeaders: Readonly<Record<string, string>>;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** Discover again and overwrite in place. */
+  readonly force: boolean;
+  /** Allow the type of a service to change. */
+  readonly breaking: boolean;
+  readonly dryRun: boolean;
+}
+
+const FIELDS: ReadonlySet<string> = new Set([
+  "uri",
+  "use_http_11",
+  "additional_headers",
+  "metadata",
+  "force",
+  "breaking",
+  "dry_run",
+]);
+
+const URI_LENGTH_MAX = 2048;
+
+export function parseRegisterRequest(fields: Fields): RegisterRequest {
+  for (const [name, feature] of [
+    ["arn", "AWS Lambda functions"],
+    ["auth", "Google ID tokens"],
+  ] as const) {
+    if ((fields[name] ?? null) !== null) {
+      throw new AdminError(400, `${feature} cannot be registered with this server yet`);
+    }
+  }
+  requireKnown(fields, FIELDS);
+  return {
+    url: parseUri(fields["uri"]),
+    useHttp11: booleanField(fields, "use_http_11"),
+    additionalHeaders: headersField(fields),
+    metadata: stringsField(fields, "metadata"),
+    force: booleanField(fields, "force"),
+    breaking: booleanField(fields, "breaking"),
+    dryRun: booleanField(fields, "dry_run"),
+  };
+}
+
+function parseUri(uri: unknown): URL {
+  if (typeof uri !== "string") throw invalid("uri must be a string, such as http://localhost:9080");
+  if (uri.length > URI_LENGTH_MAX) throw badUri(`it is longer than ${URI_LENGTH_MAX} characters`);
+  const url = URL.canParse(uri) ? new URL(uri) : null;
+  if (url === null || (url.protocol !== "http:" && url.protocol !== "https:")) {
+    throw badUri("it must be absolute and begin with http:// or https://");
+  }
+  if (url.username !== "" || url.password !== "") {
+    throw badUri("it must not hold credentials; put them into additional_headers");
+  }
+  url.hash = "";
+  if (!url.pathname.endsWith("/")) url.pathname += "/";
+  return url;
+}
+
+function badUri(why: string): AdminError {
+  return new AdminError(400, `the uri cannot be used: ${why}`);
+}
+
+const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9a-zA-Z-]+$/;
+const HEADER_VALUE = /^[\t\x20-\x7e]*$/;
+
+/** Set by the server on each request, or not to be set by anybody. */
+const OWN_HEADERS: ReadonlySet<string> = new Set([
+  "accept",
+  "connection",
+  "content-length",
+  "content-type",
+  "host",
+  "keep-alive",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+]);
+
+function headersField(fields: Fields): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const [name, value] of Object.entries(stringsField(fields, "additional_headers"))) {
+    const key = name.toLowerCase();
+    if (!HEADER_NAME.test(name)) throw new AdminError(400, `'${name}' is no header name`);
+    if (OWN_HEADERS.has(key)) throw new AdminError(400, `the header ${key} is set by the server`);
+    // Without the value: it may be a secret.
+    if (!HEADER_VALUE.test(value)) {
+      throw new AdminError(400, `the value of the header ${key} is not visible ASCII`);
+    }
+    headers[key] = value;
+  }
+  return headers;
+}

@@ -1,0 +1,199 @@
+/**
+ * One simulated history: callers send requests, the webhook pays, servers and endpoints crash, connections break; then everything heals and
+ * has to come to its end. `seed` decides all of it.
+ */
+import type { Reader } from "../machine/tx.ts";
+import type { Deployment } from "../machine/registry.ts";
+import { FIRST_USER_SIGNAL } from "../../sdk/protocol/messages.ts";
+import { parseAwakeableId } from "../../sdk/protocol/ids.ts";
+import { audit } from "./auditor.ts";
+import { SimClient } from "./client.ts";
+import { SimEndpoint } from "./endpoint.ts";
+import { Ledger } from "./ledger.ts";
+import { SimNetwork } from "./network.ts";
+import { SimServer } from "./server.ts";
+import { SimStore } from "./sim-store.ts";
+import { HANDLERS, type Inbox, workload } from "./workload.ts";
+import { World } from "./world.ts";
+
+export interface SimulationResult {
+  readonly seed: number;
+  /** Equal for equal seeds, or something reads the real world. */
+  readonly fingerprint: string;
+  /** The promises that were broken; empty when all were kept. */
+  readonly broken: readonly string[];
+  readonly crashes: number;
+  readonly executions: number;
+  readonly repeated: number;
+  /** The end of the history, for people. */
+  readonly trace: string;
+}
+
+const ORIGIN = "http://sim:1";
+const FAULTS_MS = 3000;
+/** Long enough for every back-off to end. */
+const HEALED_MS = 600_000;
+
+export async function simulate(seed: number): Promise<SimulationResult> {
+  const simulation = new Simulation(seed);
+  const broken = await simulation.run();
+  return { ...simulation.summary(), broken };
+}
+
+class Simulation {
+  readonly #world: World;
+  readonly #ledger = new Ledger();
+  readonly #inbox: Inbox = new Map();
+  readonly #network: SimNetwork;
+  readonly #endpoint: SimEndpoint;
+  readonly #clients: SimClient[] = [];
+  readonly #attemptsMax: number;
+  #server: SimServer;
+  #crashes = 0;
+  #isRegistered = false;
+
+  constructor(seed: number) {
+    const world = new World(seed);
+    this.#world = world;
+    this.#network = new SimNetwork(world, {
+      cut: world.random() * 0.3,
+      latencyMsMax: 1 + world.below(8),
+    });
+    this.#endpoint = new SimEndpoint(world, workload(world, this.#ledger, this.#inbox));
+    this.#network.addHost(ORIGIN, this.#endpoint);
+    this.#attemptsMax = 2 + world.below(30);
+    this.#server = this.#boot(new SimStore(world));
+    const deployment = this.#deployment();
+    this.#server.ask(
+      (replyTo) => ({ type: "register-deployment", deployment, replyTo }),
+      () => {
+        this.#isRegistered = true;
+      },
+    );
+  }
+
+  summary(): Omit<SimulationResult, "broken"> {
+    return {
+      seed: this.#world.seed,
+      fingerprint: this.#world.fingerprint(),
+      crashes: this.#crashes,
+      executions: this.#ledger.size,
+      repeated: this.#ledger.repeated,
+      trace: this.#world.lastLines(),
+    };
+  }
+
+  /** Faults, then healing. Safety is watched all along, liveness is asked for in the end. */
+  async run(): Promise<readonly string[]> {
+    const world = this.#world;
+    await world.run(() => this.#isRegistered, world.nowMs() + 1000);
+    const healAtMs = world.nowMs() + FAULTS_MS;
+    this.#startClients();
+    this.#pay();
+    this.#crashServer(healAtMs);
+    this.#crashEndpoint(healAtMs);
+    await world.run(() => world.nowMs() >= healAtMs, healAtMs);
+    this.#network.faults.cut = 0;
+    await world.run(() => this.#isDone(), healAtMs + HEALED_MS);
+    return this.#server.processor.read((reader) => audit(reader, this.#clients, this.#ledger));
+  }
+
+  #startClients(): void {
+    const count = 3 + this.#world.below(10);
+    for (let number = 0; number < count; number += 1) {
+      const handler = HANDLERS[this.#world.below(HANDLERS.length)] ?? "checkout";
+      const client = new SimClient(this.#world, () => this.#server, handler, `${handler}${number}`);
+      this.#clients.push(client);
+      this.#world.after(this.#world.below(1000), client.go);
+    }
+  }
+
+  /** The payment provider: resolves every awakeable it was told of, twice now and then, until all are done. */
+  #pay(): void {
+    for (const [order, awakeableId] of this.#inbox) {
+      const parsed = parseAwakeableId(awakeableId);
+      if (parsed === undefined || parsed.signalIndex < FIRST_USER_SIGNAL) throw new Error("bad id");
+      const value = new TextEncoder().encode(JSON.stringify(`paid-${order}`));
+      const repeat = this.#world.chance(0.3);
+      this.#server.ask(
+        (replyTo) => ({
+          type: "signal",
+          id: parsed.invocationId,
+          signal: { kind: "signal-index", index: parsed.signalIndex },
+          result: { kind: "value", value },
+          replyTo,
+        }),
+        () => {
+          if (!repeat) this.#inbox.delete(order);
+        },
+      );
+    }
+    this.#world.after(10 + this.#world.below(60), () => this.#pay());
+  }
+
+  #crashServer(untilMs: number): void {
+    this.#world.after(50 + this.#world.below(800), () => {
+      if (this.#world.nowMs() >= untilMs) return;
+      this.#crashes += 1;
+      const disk = this.#server.crash();
+      this.#world.after(20 + this.#world.below(100), () => {
+        this.#server = this.#boot(disk);
+        this.#crashServer(untilMs);
+      });
+    });
+  }
+
+  #crashEndpoint(untilMs: number): void {
+    this.#world.after(50 + this.#world.below(800), () => {
+      if (this.#world.nowMs() >= untilMs) return;
+      this.#crashes += 1;
+      this.#world.trace("endpoint dies");
+      this.#endpoint.crash();
+      this.#network.cutHost(ORIGIN);
+      this.#world.after(20 + this.#world.below(100), () => {
+        this.#endpoint.restart();
+        this.#crashEndpoint(untilMs);
+      });
+    });
+  }
+
+  #boot(store: SimStore): SimServer {
+    this.#world.trace("server starts");
+    return new SimServer(this.#world, store, this.#network, this.#attemptsMax);
+  }
+
+  /** Everybody has an answer, and nothing is left running behind them. */
+  #isDone(): boolean {
+    if (this.#clients.some((client) => client.result === null)) return false;
+    return this.#server.alive && this.#server.processor.read((reader) => isQuiet(reader));
+  }
+
+  #deployment(): Deployment {
+    return {
+      id: "dp_sim",
+      uri: `${ORIGIN}/`,
+      protocolMode: "BIDI_STREAM",
+      httpVersion: "HTTP/2.0",
+      minProtocolVersion: 5,
+      maxProtocolVersion: 6,
+      sdkVersion: null,
+      additionalHeaders: {},
+      metadata: {},
+      createdAtMs: this.#world.nowMs(),
+      services: [
+        {
+          name: "Sim",
+          ty: "SERVICE",
+          retryPolicyInitialInterval: 10,
+          retryPolicyMaxInterval: 200,
+          retryPolicyMaxAttempts: 100_000,
+          handlers: [...HANDLERS, "dispatch"].map((name) => ({ name })),
+        },
+      ],
+    };
+  }
+}
+
+function isQuiet(reader: Reader): boolean {
+  return reader.running(0, 1).length === 0;
+}
