@@ -1,6 +1,7 @@
 /** The composition root: the one place that knows every shell. Starts the server in order, stops it in the reverse. */
-import { getRequestListener } from "@hono/node-server";
-import { adminApp } from "./admin/app.ts";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { type AdminHandle, createAdmin } from "./admin/admin.ts";
+import type { Discover } from "./admin/registrar.ts";
 import type { Clock } from "./base/clock.ts";
 import { pooledRandom } from "./base/ids.ts";
 import { errorFields, type Log } from "./base/log.ts";
@@ -9,11 +10,13 @@ import { Listener, type ListenerOptions } from "./http/listener.ts";
 import { Ingress } from "./ingress/ingress.ts";
 import { ResultWaiters } from "./ingress/waiters.ts";
 import { Attempts } from "./invoker/attempts.ts";
-import { discover } from "./invoker/discover.ts";
+import { deploymentFrom, discover } from "./invoker/discover.ts";
 import { HttpTransport } from "./invoker/http-transport.ts";
+import { targetProblem } from "./invoker/target-address.ts";
 import { Processor } from "./processor/processor.ts";
-import { SqliteStore } from "./store/sqlite-store.ts";
+import { openSqliteStore, type SqliteStore } from "./store/sqlite-store.ts";
 import { WallTimerQueue } from "./timers/timer-queue.ts";
+import { VERSION } from "./version.ts";
 
 export interface Server {
   /** Such as `http://127.0.0.1:8080`. */
@@ -35,7 +38,7 @@ export async function boot(config: Config, { log, clock, onFatal }: Surroundings
   if (config.durability === "none") {
     log.warn("durability-none", { meaning: "acknowledged requests are lost with the power" });
   }
-  const store = new SqliteStore({ directory: config.data, durability: config.durability });
+  const store = openSqliteStore(config.data, { durability: config.durability });
   try {
     return await compose(config, store, { log, clock, onFatal });
   } catch (error) {
@@ -59,7 +62,13 @@ async function compose(
     onDefect: (error, input) =>
       log.error("input-refused", { input: input.type, ...errorFields(error) }),
   });
-  const attempts = new Attempts({ ...config, door: processor, transport: new HttpTransport(), clock, log });
+  const attempts = new Attempts({
+    ...config,
+    door: processor,
+    transport: new HttpTransport(),
+    clock,
+    log,
+  });
   const timers = new WallTimerQueue({ door: processor, clock });
   const waiters = new ResultWaiters();
   processor.connect({ attempts, timers, waiters });
@@ -67,12 +76,26 @@ async function compose(
   const random = pooledRandom();
   const { requestBytesMax } = config;
   const ingress = new Ingress({ door: processor, waiters, clock, random, requestBytesMax });
-  const app = adminApp({ door: processor, clock, random, discover, token: config.adminToken });
   const onError = (error: unknown): void => log.error("listener", errorFields(error));
-  const [ingressListener, adminListener] = await listenAll([
-    { ...config.ingress, source: "ingress", handle: ingress.handle, onError },
-    { ...config.admin, source: "admin", handle: getRequestListener(app.fetch), onError },
-  ]);
+  const ingressListener = await listen({
+    ...config.ingress,
+    source: "ingress",
+    handle: ingress.handle,
+    onError,
+  });
+  const handle = createAdmin({
+    door: processor,
+    clock,
+    random,
+    discover: discoverDeployment,
+    targetProblem,
+    defaults: config,
+    version: VERSION,
+    ingressUrl: ingressListener.url,
+    token: config.adminToken,
+    onError,
+  });
+  const adminListener = await listenAfter(ingressListener, adminOptions(config, handle, onError));
   attempts.recover();
 
   const stop = async (): Promise<void> => {
@@ -90,13 +113,28 @@ async function compose(
   return { ingress: ingressListener.url, admin: adminListener.url, stop };
 }
 
-/** All or none: one that cannot listen closes those that do. */
-async function listenAll(
-  options: readonly [ListenerOptions, ListenerOptions],
-): Promise<[Listener, Listener]> {
-  const first = await listen(options[0]);
+/** What the admin asks for a registration: the deployment as its endpoint describes it. */
+const discoverDeployment: Discover = async (request) => {
+  const { uri, additionalHeaders, metadata } = request;
+  const facts = { id: "", createdAtMs: 0, uri, additionalHeaders, metadata };
+  return deploymentFrom(await discover(request), facts);
+};
+
+function adminOptions(
+  { admin }: Config,
+  handle: AdminHandle,
+  onError: (error: unknown) => void,
+): ListenerOptions {
+  const reported = (request: IncomingMessage, response: ServerResponse): void => {
+    handle(request, response).catch(onError);
+  };
+  return { ...admin, source: "admin", handle: reported, onError };
+}
+
+/** Both or none: a listener that cannot listen closes the one that does. */
+async function listenAfter(first: Listener, options: ListenerOptions): Promise<Listener> {
   try {
-    return [first, await listen(options[1])];
+    return await listen(options);
   } catch (error) {
     await first.drain(0);
     throw error;
@@ -111,11 +149,16 @@ async function listen(options: ListenerOptions): Promise<Listener> {
   }
 }
 
-function addressProblem({ host, port, source }: Address & { source: string }, error: unknown): string {
+function addressProblem(
+  { host, port, source }: Address & { source: string },
+  error: unknown,
+): string {
   const code = error instanceof Error && "code" in error ? error.code : "";
   const address = `${host}:${port}`;
   const what = `the ${source} cannot listen on ${address}`;
-  if (code === "EADDRINUSE") return `${what}: the address is in use (${code}); choose another with --${source}`;
-  if (code === "EACCES") return `${what}: not permitted (${code}); ports below 1024 need privileges`;
+  if (code === "EADDRINUSE")
+    return `${what}: the address is in use (${code}); choose another with --${source}`;
+  if (code === "EACCES")
+    return `${what}: not permitted (${code}); ports below 1024 need privileges`;
   return `${what}: ${error instanceof Error ? error.message : String(error)}`;
 }

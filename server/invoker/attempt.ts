@@ -22,6 +22,8 @@ const DRAIN_BYTES_MAX = 4 * 1024 * 1024;
 /** Forwarded and not yet taken by the transport. A single larger entry is forwarded all the same. */
 const PENDING_BYTES_MAX = 8 * 1024 * 1024;
 
+const NO_BYTES = Buffer.alloc(0);
+
 /** What the attempts of a runner share. */
 export interface AttemptContext {
   readonly door: Pick<Door, "submit">;
@@ -64,7 +66,7 @@ export class Attempt implements ExchangeHandler {
   #drainUntilMs = 0;
   #drainedBytes = 0;
   #problem: Failing | null = null;
-  #excerpt: Buffer = Buffer.alloc(0);
+  #excerpt: Buffer = NO_BYTES;
 
   constructor(plan: ReadyPlan, knownEntries: number, context: AttemptContext) {
     this.ref = plan.attempt;

@@ -163,7 +163,7 @@ class Http2Exchange implements Exchange {
 
   write(bytes: Uint8Array): boolean {
     if (this.#isSilent || this.#isRequestComplete) return false;
-    if (this.#stream !== null) return this.#stream.write(bytes);
+    if (this.#stream !== null) return this.#send(this.#stream, bytes);
     this.#early.push(bytes);
     return false;
   }
@@ -204,9 +204,6 @@ class Http2Exchange implements Exchange {
       if (!this.#isSilent) this.#handler.onData(chunk);
     });
     stream.on("end", () => this.#onEnd());
-    stream.on("drain", () => {
-      if (!this.#isSilent) this.#handler.onWritable();
-    });
     // The reason is told when the stream closes, which always follows.
     stream.on("error", () => {});
     stream.on("close", () => this.#onClose());
@@ -214,12 +211,18 @@ class Http2Exchange implements Exchange {
     this.#early = [];
     const bytes = early.length === 1 ? early[0] : Buffer.concat(early);
     if (this.#isRequestComplete) stream.end(bytes);
-    else if (stream.write(bytes) && early.length > 1) {
-      process.nextTick(() => {
-        if (!this.#isSilent && !this.#isClosed) this.#handler.onWritable();
-      });
-    }
+    else if (this.#send(stream, bytes) && early.length > 1) process.nextTick(this.#onWritable);
   }
+
+  #send(stream: ClientHttp2Stream, bytes: Uint8Array | undefined): boolean {
+    const isWritable = stream.write(bytes);
+    if (!isWritable) stream.once("drain", this.#onWritable);
+    return isWritable;
+  }
+
+  readonly #onWritable = (): void => {
+    if (!this.#isSilent && !this.#isClosed) this.#handler.onWritable();
+  };
 
   #onResponse(headers: IncomingHttpHeaders & IncomingHttpStatusHeader): void {
     if (this.#isSilent) return;

@@ -28,7 +28,8 @@ export function openingBytes(facts: OpeningFacts, entries: readonly Entry[]): Ui
   });
   let bytesTotal = start.length;
   for (const entry of entries) bytesTotal += FRAME_HEADER_BYTES + entry.body.length;
-  const bytes = new Uint8Array(bytesTotal);
+  // From the pool: a small buffer of its own costs more than all the rest.
+  const bytes = Buffer.allocUnsafe(bytesTotal);
   bytes.set(start);
   let at = start.length;
   for (const { type, body } of entries) {

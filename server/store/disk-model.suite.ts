@@ -91,13 +91,13 @@ function torn(old: Buffer, now: Buffer, chance: Chance): Buffer {
   const rest = image.subarray(cut);
   switch (chance.below(6)) {
     case 0: // New up to the cut, old behind it; where there is no old, the file ends.
-      old.copy(image, cut, cut);
+      restore(image, old, cut);
       return image.subarray(0, Math.max(cut, old.length));
     case 1: // Sectors in any order.
       return mixed(old, now, SECTOR_BYTES, chance);
     case 2: // The length is there, the bytes are not: zeros.
       rest.fill(0);
-      old.copy(image, cut, cut);
+      restore(image, old, cut);
       return image;
     case 3: // One byte behind the last sync is wrong.
       if (rest.length > 0 && cut >= old.length) rest[0] = (rest[0] ?? 0) ^ (1 + chance.below(255));
@@ -109,6 +109,10 @@ function torn(old: Buffer, now: Buffer, chance: Chance): Buffer {
     default: // All of it arrived.
       return image;
   }
+}
+
+function restore(image: Buffer, old: Buffer, from: number): void {
+  if (from < old.length) old.copy(image, from, from);
 }
 
 function firstDifference(old: Buffer, now: Buffer): number {
