@@ -50,7 +50,7 @@ process.on("SIGHUP", () => void stop("SIGTERM", 0));
 async function giveUp(name, why, stderr) {
   if (stopping) return;
   console.error(`\n${name} ${why}`);
-  if (/EADDRINUSE|in use/.test(stderr)) console.error(PORT_ADVICE);
+  if (/EADDRINUSE/.test(stderr)) console.error(PORT_ADVICE);
   await stop("SIGTERM", 1);
 }
 
@@ -123,7 +123,6 @@ const example = await run("The checkout example", (last) => [
   `--port=${last === undefined ? port : portOf(last.endpoint)}`,
   `--orders-port=${last === undefined ? "0" : portOf(last.orders)}`,
 ]);
-writeFileSync(PORT_FILE, portOf(example.endpoint));
 
 const server = await run(
   "The server",
@@ -139,6 +138,7 @@ const server = await run(
 );
 try {
   await register(server.admin, example.endpoint);
+  writeFileSync(PORT_FILE, portOf(example.endpoint));
   console.log(guide(server, example));
 } catch (error) {
   await giveUp("Registering the example", `failed: ${error.message}`, "");

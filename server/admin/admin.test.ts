@@ -5,7 +5,7 @@ import { awakeableIdToString, invocationIdToString } from "../../sdk/protocol/id
 import { MessageType } from "../../sdk/protocol/message-type.ts";
 import type { Message } from "../../sdk/protocol/messages.ts";
 import { Listener } from "../http/listener.ts";
-import { exchange, parseAnswer } from "../http/raw-client.suite.ts";
+import { exchange, parseAnswer, RawClient } from "../http/raw-client.suite.ts";
 import { FakeDoor, service, testDeployment } from "../ingress/fake-door.suite.ts";
 import { emptySummary, type Entry, foldEntry } from "../journal/summary.ts";
 import type { Reply } from "../machine/effect.ts";
@@ -15,7 +15,7 @@ import type { DiscoveryRequest, Discovered } from "./registrar.ts";
 
 const NOW_MS = Date.parse("2026-11-23T09:04:46.167Z");
 const NOW_TEXT = "2026-11-23T09:04:46.167000000Z";
-const ID = Uint8Array.from({ length: 24 }, (_, at) => at + 1);
+const ID = Uint8Array.from({ length: 24 }, (_, index) => index + 1);
 const ID_TEXT = invocationIdToString(ID);
 const URI = "http://127.0.0.1:9080/";
 
@@ -32,7 +32,7 @@ interface Fixture {
   offers: Discovered;
   /** What its discovery fails with. */
   failure: Error | null;
-  request(method: string, path: string, body?: unknown): Promise<Answer>;
+  readonly request: (method: string, path: string, body?: unknown) => Promise<Answer>;
 }
 
 interface Answer {
@@ -235,6 +235,13 @@ test("a body that is too large, no JSON, or of the wrong shape is refused", asyn
   }
   const plain = await send(`${url}/deployments`, "POST", "{}", { "content-type": "text/plain" });
   assert.equal(plain.status, 415);
+  const endless = await RawClient.open(fixture.port);
+  const head =
+    "POST /deployments HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n";
+  endless.send(`${head}transfer-encoding: chunked\r\n\r\n`);
+  for (let each = 0; each < 40; each += 1) endless.send(`10000\r\n${" ".repeat(65_536)}\r\n`);
+  await endless.until("is larger than");
+  endless.socket.destroy();
   assert.deepEqual([fixture.asked, fixture.errors, fixture.door.inputs], [[], [], []]);
 });
 
@@ -379,9 +386,24 @@ test("an endpoint that cannot be discovered is told with its code, a defect with
 test("registrations of one address at the same time make one deployment", async () => {
   const fixture = await start();
   const answers = await Promise.all([1, 2, 3, 4].map(() => register(fixture)));
-  assert.deepEqual(answers.map(({ status }) => status).toSorted(), [200, 200, 200, 201]);
+  assert.deepEqual(
+    answers.map(({ status }) => status).toSorted((a, b) => a - b),
+    [200, 200, 200, 201],
+  );
   assert.equal(new Set(answers.map(({ json }) => at(json, "id"))).size, 1);
   assert.equal(fixture.door.of("register-deployment").length, 1);
+});
+
+test("a service that an overwritten deployment no longer offers is gone, the others are shown", async () => {
+  const fixture = await start();
+  fixture.offers = discovered("Greeter", "Mailer");
+  await register(fixture);
+  fixture.offers = discovered("Greeter");
+  await register(fixture, { force: true });
+  const { json } = await fixture.request("GET", "/services");
+  assert.equal(at(json, "services", 0, "name"), "Greeter");
+  assert.equal(at(json, "services", 1), undefined);
+  assert.equal((await fixture.request("GET", "/services/Mailer")).status, 404);
 });
 
 test("deployments are bounded in number", async () => {

@@ -4,7 +4,6 @@
  */
 import { getRequestListener } from "@hono/node-server";
 import { Hono } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import type { Clock } from "../base/clock.ts";
 import { pooledRandom, type Random } from "../base/ids.ts";
 import type { Door } from "../processor/ports.ts";
@@ -15,9 +14,6 @@ import { type Discover, Registrar } from "./registrar.ts";
 import { registryRoutes } from "./registry-routes.ts";
 import { type Route, routesApp } from "./routes.ts";
 import type { ServiceDefaults } from "./service-view.ts";
-
-/** Registrations are the largest requests, and they are small. */
-const BODY_BYTES_MAX = 1024 * 1024;
 
 /** More than anybody has; each is kept in memory with the schemas of its handlers. */
 const DEPLOYMENTS_MAX = 10_000;
@@ -101,14 +97,6 @@ function protect(app: Hono, guard: Guard): void {
     if (!/^(?:\/v[234])?\/health$/.test(context.req.path)) guard(context.req.raw);
     await next();
   });
-  app.use(
-    bodyLimit({
-      maxSize: BODY_BYTES_MAX,
-      onError: () => {
-        throw new AdminError(413, `the body is larger than ${BODY_BYTES_MAX} bytes`);
-      },
-    }),
-  );
 }
 
 function serverRoutes({ version, ingressUrl }: AdminOptions): Route[] {

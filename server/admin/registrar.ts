@@ -56,7 +56,7 @@ export class Registrar {
   }
 
   async register(request: RegisterRequest): Promise<Registered> {
-    const known = request.force ? null : this.#unchanged(request);
+    const known = request.force ? null : await this.#unchanged(request);
     if (known !== null) return known;
     const discovered = await this.#discover(request);
     const registered = this.#last.then(() => this.#decide(request, discovered));
@@ -64,12 +64,12 @@ export class Registrar {
     return await registered;
   }
 
-  #registry(): Registry {
-    return this.#options.door.read((reader) => reader.registry());
+  #registry(): Promise<Registry> {
+    return this.#options.door.readDurable((reader) => reader.registry());
   }
 
-  #unchanged(request: RegisterRequest): Registered | null {
-    const registry = this.#registry();
+  async #unchanged(request: RegisterRequest): Promise<Registered | null> {
+    const registry = await this.#registry();
     const deployment = sameAddress(registry, request).find((each) => sameHeaders(each, request));
     return deployment === undefined ? null : { deployment, registry, isKnown: true };
   }
@@ -87,10 +87,10 @@ export class Registrar {
   }
 
   async #decide(request: RegisterRequest, discovered: Discovered): Promise<Registered> {
-    const known = request.force ? null : this.#unchanged(request);
+    const known = request.force ? null : await this.#unchanged(request);
     if (known !== null) return known;
     const { door, clock, random, deploymentsMax } = this.#options;
-    const registry = this.#registry();
+    const registry = await this.#registry();
     if (!request.force && !request.breaking) requireSameTypes(registry, discovered);
     const overwritten = request.force ? overwrittenBy(registry, request) : null;
     if (overwritten === null && registry.deployments.size >= deploymentsMax) {
@@ -104,7 +104,7 @@ export class Registrar {
       return { deployment, registry: withDeployment(registry, deployment).registry, isKnown };
     }
     await askDoor(door, (replyTo) => ({ type: "register-deployment", deployment, replyTo }));
-    return { deployment, registry: this.#registry(), isKnown };
+    return { deployment, registry: await this.#registry(), isKnown };
   }
 }
 

@@ -48,18 +48,21 @@ export function registryRoutes(
 }
 
 function serviceRoutes(registryOf: () => Promise<Registry>, defaults: ServiceDefaults): Route[] {
-  const latest = async (name: string | undefined): Promise<Latest> =>
-    latestOf(await registryOf(), name ?? "");
+  const latestNamed = async (name = ""): Promise<Latest> => {
+    const latest = latestOf(await registryOf(), name);
+    if (latest === null) throw new AdminError(404, `there is no service '${name}'`);
+    return latest;
+  };
   return [
     {
       method: "GET",
       path: "/services",
       handle: async () => {
         const registry = await registryOf();
-        const services = [...registry.services.keys()].map((name) => {
-          const { service, revision } = latestOf(registry, name);
-          return serviceView(service, revision, defaults);
-        });
+        const services = [...registry.services.keys()]
+          .map((name) => latestOf(registry, name))
+          .filter((latest) => latest !== null)
+          .map(({ service, revision }) => serviceView(service, revision, defaults));
         return jsonAnswer(200, { services });
       },
     },
@@ -67,7 +70,7 @@ function serviceRoutes(registryOf: () => Promise<Registry>, defaults: ServiceDef
       method: "GET",
       path: "/services/:service",
       handle: async ({ parameters }) => {
-        const { service, revision } = await latest(parameters["service"]);
+        const { service, revision } = await latestNamed(parameters["service"]);
         return jsonAnswer(200, serviceView(service, revision, defaults));
       },
     },
@@ -75,7 +78,7 @@ function serviceRoutes(registryOf: () => Promise<Registry>, defaults: ServiceDef
       method: "GET",
       path: "/services/:service/handlers",
       handle: async ({ parameters }) => {
-        const { service } = await latest(parameters["service"]);
+        const { service } = await latestNamed(parameters["service"]);
         const handlers = service.handlers.map((handler) => handlerView(service, handler));
         return jsonAnswer(200, { handlers });
       },
@@ -84,7 +87,7 @@ function serviceRoutes(registryOf: () => Promise<Registry>, defaults: ServiceDef
       method: "GET",
       path: "/services/:service/handlers/:handler",
       handle: async ({ parameters }) => {
-        const { service } = await latest(parameters["service"]);
+        const { service } = await latestNamed(parameters["service"]);
         return jsonAnswer(200, singleHandler(service, parameters["handler"] ?? ""));
       },
     },
@@ -96,14 +99,12 @@ interface Latest {
   readonly revision: ServiceRevision;
 }
 
-function latestOf(registry: Registry, name: string): Latest {
+/** Null also where its deployment was overwritten in place and no longer offers it. */
+function latestOf(registry: Registry, name: string): Latest | null {
   const revision = registry.services.get(name);
   const deployment = registry.deployments.get(revision?.deploymentId ?? "");
   const service = deployment?.services.find((each) => each.name === name);
-  if (revision === undefined || service === undefined) {
-    throw new AdminError(404, `there is no service '${name}'`);
-  }
-  return { service, revision };
+  return revision === undefined || service === undefined ? null : { service, revision };
 }
 
 function singleHandler(service: ManifestService, name: string): View {

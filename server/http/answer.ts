@@ -14,6 +14,7 @@ export function sendBytes(
   status: number,
   body: Uint8Array | string,
   headers: AnswerHeaders,
+  stalledReaderMs = STALLED_READER_MS,
 ): void {
   if (!answerable(response)) return;
   const bytes = typeof body === "string" ? Buffer.byteLength(body) : body.byteLength;
@@ -22,9 +23,17 @@ export function sendBytes(
   // A reason phrase only where the status has a registered one: 470 has none.
   if (status === 470) response.writeHead(status, "", headers);
   else response.writeHead(status, headers);
-  if (bytes > BUFFERED_BYTES_MAX) response.socket?.setTimeout(STALLED_READER_MS);
+  if (bytes > BUFFERED_BYTES_MAX) cutStalledReader(response, stalledReaderMs);
   if (bytes === 0) response.end();
   else response.end(body);
+}
+
+/** The socket's timer starts anew whenever some of the answer has left. */
+function cutStalledReader(response: ServerResponse, stalledReaderMs: number): void {
+  const { socket } = response;
+  socket?.setTimeout(stalledReaderMs);
+  // Before node's own listener, which sets the time for an idle connection.
+  response.prependOnceListener("finish", () => socket?.setTimeout(0));
 }
 
 export function sendJson(

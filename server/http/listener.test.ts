@@ -185,6 +185,28 @@ test("answering a client that left is no event", async () => {
   assert.deepEqual(errors, []);
 });
 
+test("a client that takes none of a large answer is cut, one that is slow is not", async () => {
+  const large = Buffer.alloc(30_000_000, "x");
+  const { port } = await listen((_request, response) => sendBytes(response, 200, large, {}, 300));
+  const stalled = await RawClient.open(port);
+  stalled.socket.pause();
+  stalled.send(KEEP);
+  const slow = await RawClient.open(port);
+  slow.send(GET);
+  let bytes = 0;
+  slow.socket.on("data", (text: string) => {
+    bytes += text.length;
+    slow.socket.pause();
+    setTimeout(() => slow.socket.resume(), 1);
+  });
+  await slow.closed;
+  assert.ok(bytes > large.length, `${bytes}`);
+  await new Promise((resolve) => setTimeout(resolve, 700));
+  stalled.socket.resume();
+  await stalled.closed;
+  assert.ok(stalled.received.length < large.length, `${stalled.received.length}`);
+});
+
 test("connections beyond the limit are dropped", async () => {
   const { port } = await listen(hello, { connectionsMax: 2 });
   const kept = await Promise.all([RawClient.open(port), RawClient.open(port)]);

@@ -20,6 +20,7 @@ export interface IngressContext {
   readonly body: BodyLimits;
   readonly asked: AskedCount;
   readonly requestsMax: number;
+  readonly onError: (error: unknown) => void;
 }
 
 /** Questions to the door that are not answered yet. */
@@ -63,9 +64,21 @@ export function ask(
   context.door.ask(input, (reply) => {
     context.asked.count -= 1;
     context.body.budget.give(heldBytes);
-    if (reply.kind === "failed") refuse(response, INTERNAL);
-    else answer(reply);
+    guarded(context, response, () => {
+      if (reply.kind === "failed") refuse(response, INTERNAL);
+      else answer(reply);
+    });
   });
+}
+
+/** An answer that fails is cut off and reported: it must not take along the answers to others, which leave with it. */
+export function guarded(context: IngressContext, response: ServerResponse, send: () => void): void {
+  try {
+    send();
+  } catch (error) {
+    response.destroy();
+    context.onError(error);
+  }
 }
 
 /** Reads the body; refusals are sent. The receiver gives its bytes back, most often through `ask`. */
@@ -73,9 +86,10 @@ export function withBody(
   context: IngressContext,
   exchange: Exchange,
   onBody: (body: Uint8Array) => void,
+  limits = context.body,
 ): void {
   const { request, response } = exchange;
-  readBody(request, response, context.body, onBody, (problem) => refuse(response, problem));
+  readBody(request, response, limits, onBody, (problem) => refuse(response, problem));
 }
 
 /** False, and the request is refused, when the route does not know its method. */

@@ -704,6 +704,8 @@ test("a target in the body is checked", async () => {
       assert.equal(reasonOf({ body: text }), reason);
     }
   }
+  const long = await post(`${fixture.url}/restate/attach`, " ".repeat(70_000));
+  assert.equal(long.status, 413);
   const optional = { ...byKey, key: null, scope: null };
   assert.equal((await post(`${fixture.url}/restate/attach`, JSON.stringify(optional))).status, 200);
   const lookup = await post(`${fixture.url}/restate/lookup`, JSON.stringify(byId));
@@ -745,6 +747,31 @@ test("health names every service", async () => {
   const response = await fetch(`${fixture.url}/restate/health`);
   assert.equal(response.status, 200);
   assert.deepEqual(await response.json(), { services: ["Greeter", "Hidden", "Counter", "Signup"] });
+});
+
+test("a service that its deployment no longer offers is not named and not called", async () => {
+  const { door, url } = await start();
+  door.register(service("Greeter", [{ name: "raw" }]));
+  assert.deepEqual(await (await fetch(`${url}/restate/health`)).json(), { services: ["Greeter"] });
+  assert.equal((await fetch(`${url}/Hidden/run`)).status, 404);
+});
+
+test("an answer that cannot be sent is cut off and reported, and harms no other", async () => {
+  const errors: unknown[] = [];
+  const fixture = await start({ onError: (error) => errors.push(error) });
+  fixture.door.register(
+    service("Odd", [{ name: "run", output: { contentType: "bad\nvalue" } }, { name: "fine" }]),
+  );
+  finishing(fixture, () => value("1"));
+  await assert.rejects(fetch(`${fixture.url}/Odd/run`));
+  assert.equal(errors.length, 1);
+  const target = { service: "Odd", handler: "run" };
+  const outcome = value("1");
+  replying(fixture, { kind: "completed", id: ID, target, outcome, expiresAtMs: EXPIRES_MS });
+  await assert.rejects(fetch(`${fixture.url}/restate/attach/${ID_TEXT}`));
+  assert.equal(errors.length, 2);
+  finishing(fixture, () => value("1"));
+  assert.equal((await fetch(`${fixture.url}/Odd/fine`)).status, 200);
 });
 
 test("a page of any origin may call and read the answer, errors too", async () => {

@@ -15,6 +15,7 @@ import { allowOrigin, answerPreflight } from "./cors.ts";
 import { BAD_TARGET, badPath, parsePath, type Route, splitTarget } from "./path.ts";
 import { refuse } from "./respond.ts";
 import { resultByBody, resultByRoute } from "./results.ts";
+import { servicesOf } from "./target.ts";
 import type { ResultWaiters } from "./waiters.ts";
 
 const MIB = 1024 * 1024;
@@ -36,6 +37,8 @@ export interface IngressOptions {
   readonly requestBytesMax?: number;
   readonly heldBytesMax?: number;
   readonly requestsMax?: number;
+  /** An answer could not be sent: a defect, to be logged. Default: it is thrown. */
+  readonly onError?: (error: unknown) => void;
 }
 
 export class Ingress {
@@ -55,6 +58,7 @@ export class Ingress {
       },
       asked: { count: 0 },
       requestsMax: options.requestsMax ?? REQUESTS_MAX,
+      onError: options.onError ?? rethrow,
     };
   }
 
@@ -89,9 +93,13 @@ export class Ingress {
   }
 }
 
+function rethrow(error: unknown): never {
+  throw error;
+}
+
 /** Private services are named too: health is for operators. */
 function health(context: IngressContext, exchange: Exchange): void {
   if (!allowMethod(exchange, "GET", "HEAD")) return;
-  const services = [...registryOf(context).services.keys()];
+  const services = servicesOf(registryOf(context));
   sendJson(exchange.response, 200, JSON.stringify({ services }));
 }

@@ -22,6 +22,9 @@ import { awaitResult } from "./wait.ts";
 
 type Mode = ResultMode | "lookup";
 
+/** A target holds a few names; more than fits into a head is no target. */
+const TARGET_BYTES_MAX = 64 * 1024;
+
 export function resultByRoute(
   context: IngressContext,
   exchange: Exchange,
@@ -46,12 +49,14 @@ function targetOf(
 
 export function resultByBody(context: IngressContext, exchange: Exchange, mode: Mode): void {
   if (!allowMethod(exchange, "POST")) return;
-  withBody(context, exchange, (body) => {
+  const { budget } = context.body;
+  const onBody = (body: Uint8Array): void => {
     const target = parseTarget(body);
-    context.body.budget.give(body.length);
+    budget.give(body.length);
     if (target.kind === "problem") refuse(exchange.response, target.problem);
     else answerTarget(context, exchange, mode, target);
-  });
+  };
+  withBody(context, exchange, onBody, { bytesMax: TARGET_BYTES_MAX, budget });
 }
 
 function answerTarget(

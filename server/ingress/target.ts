@@ -1,4 +1,5 @@
 /** From a route to the handler it means, by what is registered now (HTTP API 1.2, checks 1 to 5); pure. */
+import type { ManifestService } from "../../sdk/protocol/manifest.ts";
 import { MIN_PROTOCOL_VERSION } from "../../sdk/protocol/version.ts";
 import type { Problem } from "../http/problem.ts";
 import { type Registry, type ResolvedHandler, resolveHandler } from "../machine/registry.ts";
@@ -68,11 +69,21 @@ function explicitShape(route: Extract<Route, { kind: "explicit" }>): Checked<Sha
   return badPath(`${route.service} is a plain service: expected /{service}/{handler} and no more`);
 }
 
-/** Null for a plain service. */
-function plainService(registry: Registry, name: string): Problem | null {
+/** The names of what can be called or could be, were it served. */
+export function servicesOf(registry: Registry): string[] {
+  return [...registry.services.keys()].filter((name) => latestOf(registry, name) !== undefined);
+}
+
+/** A deployment that was overwritten in place may no longer offer what it is the latest for. */
+function latestOf(registry: Registry, name: string): ManifestService | undefined {
   const latest = registry.services.get(name);
   const deployment = registry.deployments.get(latest?.deploymentId ?? "");
-  const service = deployment?.services.find((each) => each.name === name);
+  return deployment?.services.find((each) => each.name === name);
+}
+
+/** Null for a plain service. */
+function plainService(registry: Registry, name: string): Problem | null {
+  const service = latestOf(registry, name);
   if (service === undefined) {
     const message = `no deployment offers the service '${name}': register one, or check the name`;
     return { status: 404, reason: "unknown-service", message };

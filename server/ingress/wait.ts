@@ -2,7 +2,7 @@
 import type { ServerResponse } from "node:http";
 import type { ManifestOutput } from "../../sdk/protocol/manifest.ts";
 import type { Outcome } from "../../sdk/protocol/messages.ts";
-import type { IngressContext } from "./context.ts";
+import { guarded, type IngressContext } from "./context.ts";
 import { sendOutcome } from "./respond.ts";
 
 export function awaitResult(
@@ -14,7 +14,9 @@ export function awaitResult(
   if (response.closed) return;
   const { seq, id } = invocation;
   const waiter = (outcome: Outcome): void =>
-    sendOutcome(response, outcome, { id, output, expiresAtMs: null });
+    guarded(context, response, () =>
+      sendOutcome(response, outcome, { id, output, expiresAtMs: null }),
+    );
   context.waiters.add(seq, waiter);
   response.once("close", () => context.waiters.remove(seq, waiter));
 }

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { decodeMessage } from "../../sdk/protocol/codec.ts";
-import { encodeBody } from "../../sdk/protocol/codec.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import { decodeMessage, encodeBody } from "../../sdk/protocol/codec.ts";
+import { encodeFrame } from "../../sdk/protocol/frame.ts";
 import { invocationIdToString } from "../../sdk/protocol/ids.ts";
 import { MessageType, messageTypeName } from "../../sdk/protocol/message-type.ts";
 import type { Start } from "../../sdk/protocol/messages.ts";
@@ -580,28 +581,38 @@ describe("an attempt times out", () => {
     });
   });
 
-  it("is not asked to suspend while frames go either way", async () => {
-    await inWorld({}, async ({ door, transport, attempts }) => {
-      door.add(1, hasty);
-      attempts.start(start(1));
-      const exchange = transport.at(0).head();
-      for (let index = 1; index <= 6; index += 1) {
-        await new Promise((resolve) => setTimeout(resolve, 80));
-        assert(!exchange.isEnded);
-        if (index % 2 === 0) exchange.data(bytesOf(RUN));
-        else attempts.forward(forward(1, index));
-      }
+  for (const [what, act] of [
+    ["come", (exchange) => void exchange.data(bytesOf(RUN))],
+    ["go", (_exchange, attempts, index) => attempts.forward(forward(1, index))],
+  ] as [string, (exchange: FakeExchange, attempts: Attempts, index: number) => void][]) {
+    it(`is not asked to suspend while frames ${what}`, async () => {
+      await inWorld({}, async ({ door, transport, attempts }) => {
+        door.add(1, hasty);
+        attempts.start(start(1));
+        const exchange = transport.at(0).head();
+        for (let index = 1; index <= 6; index += 1) {
+          await sleep(80);
+          assert(!exchange.isEnded);
+          act(exchange, attempts, index);
+        }
+      });
     });
-  });
+  }
 
   it("is not kept alive by bytes that complete no message", async () => {
     await inWorld({}, async ({ door, transport, attempts }) => {
       door.add(1, hasty);
       attempts.start(start(1));
       const exchange = transport.at(0).head();
-      const timer = setInterval(() => exchange.data(new Uint8Array([0])), 100);
-      await eventually(() => exchange.isEnded, "the half-close");
-      clearInterval(timer);
+      const slow = encodeFrame(MessageType.RunCommand, new Uint8Array(1000));
+      let sent = 0;
+      while (!exchange.isEnded && sent < 50) {
+        await sleep(50);
+        exchange.data(slow.subarray(sent, sent + 1));
+        sent += 1;
+      }
+      assert(exchange.isEnded && sent < 40, `${sent} bytes`);
+      assert.equal(door.inputs.length, 0);
     });
   });
 
@@ -753,7 +764,7 @@ describe("attempts shut down", () => {
       attempts.start(start(1));
       attempts.start(start(2));
       let isDone = false;
-      const done = attempts.shutdown(10_000).then(() => {
+      const done = attempts.shutdown(10_000).finally(() => {
         isDone = true;
       });
       const exchange = transport.at(0);
@@ -765,6 +776,15 @@ describe("attempts shut down", () => {
       attempts.start(start(2));
       assert.deepEqual([transport.exchanges.length, transport.isClosed], [1, true]);
       assert.deepEqual(door.types, ["suspend"]);
+    });
+  });
+
+  it("do not go on with a scan", async () => {
+    await inWorld({}, async ({ door, attempts }) => {
+      attempts.recover();
+      await attempts.shutdown(0);
+      attempts.readyPage({ type: "ready-page", lastSeq: 500 });
+      assert.deepEqual(door.types, ["fetch-ready"]);
     });
   });
 

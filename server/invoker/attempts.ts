@@ -27,7 +27,7 @@ import { openingOf, planAttempt, type ReadyPlan } from "./attempt-plan.ts";
 import { endpointOf, pathOf } from "./endpoint.ts";
 import { internalFailure } from "./failures.ts";
 import { ReadyScan } from "./ready-scan.ts";
-import { Sweep } from "./sweep.ts";
+import { type After, afterTimeout, Sweep } from "./sweep.ts";
 import type { ExchangeRequest, Transport } from "./transport.ts";
 import { type WaitingStart, WaitingStarts } from "./waiting-starts.ts";
 
@@ -51,6 +51,8 @@ export interface AttemptsOptions {
   readonly drainTimeoutMs?: number;
   /** Milliseconds that only rise. Default `performance.now`. */
   readonly monotonicMs?: () => number;
+  /** Default: timers of the event loop, and its microtasks for what is to be done at the end of a turn. */
+  readonly after?: After;
 }
 
 /** An attempt that may begin, with all that it needs. */
@@ -75,13 +77,14 @@ export class Attempts implements AttemptRunner {
   readonly #current = new Map<number, Attempt>();
   readonly #waiting: WaitingStarts;
   readonly #scan: ReadyScan;
-  readonly #sweep = new Sweep(() => this.#expire());
+  readonly #sweep: Sweep;
+  readonly #atEndOfTurn: (fn: () => void) => void;
   #pending: Attempt[] = [];
   #isStopped = false;
   #onDrained: (() => void) | null = null;
 
   constructor(options: AttemptsOptions) {
-    const { door, clock, waitingMax = 10_000 } = options;
+    const { door, clock, waitingMax = 10_000, after } = options;
     this.#options = options;
     this.#timeouts = {
       inactivityTimeoutMs: options.inactivityTimeoutMs ?? 60_000,
@@ -91,6 +94,8 @@ export class Attempts implements AttemptRunner {
     this.#attemptsPerDeploymentMax = options.attemptsPerDeploymentMax ?? 1000;
     this.#waiting = new WaitingStarts(waitingMax);
     this.#scan = new ReadyScan(door, waitingMax);
+    this.#sweep = new Sweep(() => this.#expire(), after ?? afterTimeout);
+    this.#atEndOfTurn = after === undefined ? queueMicrotask : (fn) => void after(0, fn);
     this.#context = {
       door,
       messageBytesMax: options.messageBytesMax ?? MESSAGE_BYTES_MAX_DEFAULT,
@@ -161,9 +166,9 @@ export class Attempts implements AttemptRunner {
   #drained(deadlineMs: number): Promise<void> {
     if (this.#inFlight.size === 0) return Promise.resolve();
     return new Promise((resolve) => {
-      const timer = setTimeout(resolve, deadlineMs);
+      const cancel = (this.#options.after ?? afterTimeout)(deadlineMs, resolve);
       this.#onDrained = () => {
-        clearTimeout(timer);
+        cancel();
         resolve();
       };
     });
@@ -271,7 +276,7 @@ export class Attempts implements AttemptRunner {
   }
 
   #flushSoon(attempt: Attempt): void {
-    if (this.#pending.length === 0) queueMicrotask(this.#flush);
+    if (this.#pending.length === 0) this.#atEndOfTurn(this.#flush);
     this.#pending.push(attempt);
   }
 

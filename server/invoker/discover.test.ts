@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { createServer, type ServerResponse } from "node:http";
+import { createServer } from "node:http";
 import { createSecureServer, createServer as createHttp2Server } from "node:http2";
 import { createServer as createHttpsServer } from "node:https";
 import { describe, it } from "node:test";
@@ -42,7 +42,10 @@ function answering(listening: Listening, scheme: string, seen: Seen[]): Answerin
 function answers(list: readonly Answer[], seen: Seen[]) {
   return (
     request: { url?: string | undefined; headers: Record<string, unknown> },
-    response: Pick<ServerResponse, "writeHead" | "end">,
+    response: {
+      writeHead(status: number, headers: Record<string, string>): unknown;
+      end(body: string): unknown;
+    },
   ): void => {
     const answer = list[Math.min(seen.length, list.length - 1)] ?? {};
     seen.push({ url: request.url ?? "", headers: request.headers });
@@ -55,9 +58,7 @@ function answers(list: readonly Answer[], seen: Seen[]) {
 async function http2Endpoint(...list: Answer[]): Promise<Answering> {
   const seen: Seen[] = [];
   const serve = answers(list, seen);
-  const server = createHttp2Server((request, response) =>
-    serve(request, response as unknown as ServerResponse),
-  );
+  const server = createHttp2Server((request, response) => serve(request, response));
   return answering(await Listening.on(server), "http", seen);
 }
 
@@ -147,9 +148,7 @@ describe("discovery", () => {
   });
 
   it("waits a little for a port behind which nothing is ready yet", async () => {
-    const ready = createHttp2Server((request, response) =>
-      answers([{}], [])(request, response as unknown as ServerResponse),
-    );
+    const ready = createHttp2Server((request, response) => answers([{}], [])(request, response));
     let refused = 0;
     const opensAtMs = performance.now() + 150;
     await using server = await rawServer((socket) => {
@@ -304,9 +303,7 @@ describe("discovery over TLS", { skip: selfSigned() === undefined ? "no openssl"
     const seen: Seen[] = [];
     const serve = answers([{}], seen);
     const server = isHttp2
-      ? createSecureServer(certificate, (request, response) =>
-          serve(request, response as unknown as ServerResponse),
-        )
+      ? createSecureServer(certificate, (request, response) => serve(request, response))
       : createHttpsServer(certificate, serve);
     return answering(await Listening.on(server), "https", seen);
   }

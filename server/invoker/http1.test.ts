@@ -118,30 +118,42 @@ describe("an exchange over HTTP/1.1", () => {
     assert.equal(server.sockets.size, 5);
   });
 
-  it("breaks the connection when it is reset", async () => {
-    let isClosed = false;
-    await using server = await httpServer((request, response) => {
-      request.on("close", () => (isClosed = true));
-      echo(request, response);
-    });
-    using client = new Client(server.port);
-    const { recorder, exchange } = client.open();
-    await recorder.received("opening;");
-    exchange.reset();
-    exchange.reset();
-    await recorder.closed();
-    assert.deepEqual([recorder.error, recorder.isEnded], [null, false]);
-    await eventually(() => isClosed, "the connection to break");
-  });
+  for (const bodyComplete of [false, true]) {
+    const kind = bodyComplete ? "complete" : "streaming";
 
-  it("is closed by a reset before there is a connection", async () => {
-    await using server = await httpServer(echo);
-    using client = new Client(server.port);
-    const { recorder, exchange } = client.open();
-    exchange.reset();
-    await recorder.closed();
-    assert.deepEqual([recorder.error, recorder.heads], [null, []]);
-  });
+    it(`breaks the connection when it is reset, ${kind}`, async () => {
+      let isClosed = false;
+      await using server = await httpServer((request, response) => {
+        request.resume();
+        response.on("close", () => (isClosed = true));
+        response.writeHead(200);
+        response.write("x");
+      });
+      using client = new Client(server.port);
+      const { recorder, exchange } = client.open({ bodyComplete });
+      await recorder.received("x");
+      exchange.reset();
+      exchange.reset();
+      await recorder.closed();
+      assert.deepEqual([recorder.error, recorder.isEnded], [null, false]);
+      await eventually(() => isClosed, "the connection to break");
+    });
+
+    it(`is never sent when it is reset before there is a connection, ${kind}`, async () => {
+      let requests = 0;
+      await using server = await httpServer((request, response) => {
+        requests += 1;
+        echo(request, response);
+      });
+      using client = new Client(server.port);
+      const { recorder, exchange } = client.open({ bodyComplete });
+      exchange.reset();
+      await recorder.closed();
+      const next = client.open({ bodyComplete: true });
+      await next.recorder.closed();
+      assert.deepEqual([recorder.error, recorder.heads, requests], [null, [], 1]);
+    });
+  }
 
   it("ends with a response that came before the request was complete", async () => {
     await using server = await httpServer((_request, response) => {

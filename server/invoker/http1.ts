@@ -32,7 +32,7 @@ export class Http1Transport implements Transport {
 
   open(request: ExchangeRequest, handler: ExchangeHandler): Exchange {
     const exchange = new Http1Exchange(request, handler);
-    exchange.begin(this.#agent);
+    exchange.begin(this.#agent, request);
     return exchange;
   }
 
@@ -65,21 +65,18 @@ class RequestBody extends Readable {
 }
 
 class Http1Exchange implements Exchange, Dispatcher.DispatchHandler {
-  readonly #request: ExchangeRequest;
   #handler: ExchangeHandler | null;
   readonly #body: RequestBody | null;
   #controller: Dispatcher.DispatchController | null = null;
   #isRequestComplete: boolean;
 
   constructor(request: ExchangeRequest, handler: ExchangeHandler) {
-    this.#request = request;
     this.#handler = handler;
     this.#isRequestComplete = request.bodyComplete;
     this.#body = request.bodyComplete ? null : this.#streamingBody(request.body);
   }
 
-  begin(agent: Agent): void {
-    const { endpoint, path, headers, body } = this.#request;
+  begin(agent: Agent, { endpoint, path, headers, body }: ExchangeRequest): void {
     const options: Dispatcher.DispatchOptions = {
       origin: endpoint.origin,
       path,

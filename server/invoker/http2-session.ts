@@ -170,11 +170,11 @@ export class Http2Session {
     this.#failure ??= failure;
     this.#state = "retired";
     clearTimeout(this.#connectTimer);
-    if (this.#pingTimer !== null) clearInterval(this.#pingTimer);
   }
 
   #onClose(): void {
     this.#retire("the connection was closed");
+    if (this.#pingTimer !== null) clearInterval(this.#pingTimer);
     this.#clearPong();
     this.#owner.onGone(this);
   }

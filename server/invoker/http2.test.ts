@@ -283,6 +283,25 @@ describe("connections over HTTP/2", () => {
     assert.equal(second.recorder.text, "opening;");
   });
 
+  it("give a stream 2 MiB and themselves 5 MiB to be received", async () => {
+    const sessions: NonNullable<ServerHttp2Stream["session"]>[] = [];
+    await using server = await h2Server((stream) => {
+      if (stream.session !== undefined) sessions.push(stream.session);
+      echo(stream);
+    });
+    using client = new Client(server.port);
+    const { recorder } = client.open();
+    await recorder.received("opening;");
+    const [session] = sessions;
+    const window = 5 * 1024 * 1024;
+    await eventually(
+      () => (session?.state.remoteWindowSize ?? 0) > window - 100,
+      "the window of the connection",
+    );
+    assert.equal(session?.remoteSettings.initialWindowSize, 2 * 1024 * 1024);
+    assert.equal(session.remoteSettings.enablePush, false);
+  });
+
   it("tell of a stream that the endpoint reset", async () => {
     const head = Buffer.from([0, 0, 1, 1, 4, 0, 0, 0, 1, 0x88]);
     const internalError = Buffer.from([0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 2]);
@@ -310,12 +329,29 @@ describe("connections over HTTP/2", () => {
 
   it("are kept while pings are answered", async () => {
     await using server = await h2Server(echo);
-    using client = new Client(server.port, { pingIntervalMs: 10, pingTimeoutMs: 2000 });
+    using client = new Client(server.port, { pingIntervalMs: 10, pingTimeoutMs: 200 });
     const { recorder, exchange } = client.open();
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await new Promise((resolve) => setTimeout(resolve, 500));
     exchange.end();
     await recorder.closed();
     assert.deepEqual([recorder.text, recorder.error], ["opening;", null]);
+  });
+
+  it("end with their exchanges when the transport closes", async () => {
+    await using server = await rawServer((socket) => socket.resume());
+    await using other = await h2Server(echo);
+    using client = new Client(server.port);
+    const waiting = client.open();
+    using ready = new Client(other.port);
+    const running = ready.open();
+    await running.recorder.received("opening;");
+    client.transport.close();
+    ready.transport.close();
+    const late = client.open();
+    await Promise.all([waiting, running, late].map(({ recorder }) => recorder.closed()));
+    for (const { recorder } of [waiting, running, late])
+      assert.match(recorder.error ?? "", /this server/);
+    await eventually(() => server.sockets.size + other.sockets.size === 0, "no connections");
   });
 
   it("are closed when idle", async () => {

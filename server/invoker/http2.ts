@@ -50,6 +50,8 @@ export class Http2Transport implements Transport {
   }
 }
 
+const CLOSED = "this server is closing its connections";
+
 class Http2Pool implements Http2SessionOwner {
   readonly #endpoint: Endpoint;
   readonly #options: Http2Options;
@@ -59,6 +61,7 @@ class Http2Pool implements Http2SessionOwner {
   #waiting: Http2Exchange[] = [];
   /** What the last connection turned out to carry: tells how many to open for those who wait. */
   #streamsPerSession: number;
+  #isClosed = false;
 
   constructor(endpoint: Endpoint, options: Http2Options, onEmpty: () => void) {
     this.#endpoint = endpoint;
@@ -72,6 +75,7 @@ class Http2Pool implements Http2SessionOwner {
   }
 
   open(exchange: Http2Exchange): void {
+    if (this.#isClosed) return exchange.fail(CLOSED);
     for (const session of this.#sessions) {
       if (session.room > 0) return exchange.begin(session);
     }
@@ -80,6 +84,8 @@ class Http2Pool implements Http2SessionOwner {
   }
 
   close(): void {
+    this.#isClosed = true;
+    for (const exchange of this.#waiting.splice(0)) exchange.fail(CLOSED);
     for (const session of this.#sessions) session.destroy();
   }
 
@@ -120,9 +126,9 @@ class Http2Pool implements Http2SessionOwner {
 }
 
 class Http2Exchange implements Exchange {
-  readonly #request: ExchangeRequest;
   readonly #handler: ExchangeHandler;
-  /** Written before there was a connection. */
+  readonly #headers: Record<string, string>;
+  /** Written before there was a connection; a journal is not kept for longer than it takes to send it. */
   #early: Uint8Array[];
   #isRequestComplete: boolean;
   #isResponseComplete = false;
@@ -133,8 +139,15 @@ class Http2Exchange implements Exchange {
   #stream: ClientHttp2Stream | null = null;
 
   constructor(request: ExchangeRequest, handler: ExchangeHandler) {
-    this.#request = request;
+    const { endpoint, path, headers } = request;
     this.#handler = handler;
+    this.#headers = {
+      ":method": "POST",
+      ":path": path,
+      ":scheme": endpoint.secure ? "https" : "http",
+      ":authority": endpoint.authority,
+      ...headers,
+    };
     this.#early = [request.body];
     this.#isRequestComplete = request.bodyComplete;
   }
@@ -144,7 +157,7 @@ class Http2Exchange implements Exchange {
     if (this.#isClosed) return;
     const client = session.acquire();
     try {
-      this.#listen(client.request(this.#headers()), session);
+      this.#listen(client.request(this.#headers), session);
     } catch (error) {
       process.nextTick(() => session.released());
       this.fail(describeError(error));
@@ -183,17 +196,6 @@ class Http2Exchange implements Exchange {
     }
     this.#isClosed = true;
     process.nextTick(() => this.#handler.onClose());
-  }
-
-  #headers(): Record<string, string> {
-    const { endpoint, path, headers } = this.#request;
-    return {
-      ":method": "POST",
-      ":path": path,
-      ":scheme": endpoint.secure ? "https" : "http",
-      ":authority": endpoint.authority,
-      ...headers,
-    };
   }
 
   #listen(stream: ClientHttp2Stream, session: Http2Session): void {

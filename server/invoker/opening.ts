@@ -1,6 +1,6 @@
 /** The bytes with which an attempt begins: `Start`, then the journal so far, exactly as it is stored. */
 import { encodeMessage } from "../../sdk/protocol/codec.ts";
-import { FRAME_HEADER_BYTES, writeFrameHeader } from "../../sdk/protocol/frame.ts";
+import { FRAME_HEADER_BYTES } from "../../sdk/protocol/frame.ts";
 import { MessageType } from "../../sdk/protocol/message-type.ts";
 import { randomSeed } from "../../sdk/protocol/random-seed.ts";
 import type { Entry } from "../journal/summary.ts";
@@ -33,7 +33,9 @@ export function openingBytes(facts: OpeningFacts, entries: readonly Entry[]): Ui
   bytes.set(start);
   let at = start.length;
   for (const { type, body } of entries) {
-    writeFrameHeader(bytes.subarray(at, at + FRAME_HEADER_BYTES), type, body.length, false);
+    bytes.writeUInt16BE(type, at);
+    bytes.writeUInt16BE(0, at + 2);
+    bytes.writeUInt32BE(body.length, at + 4);
     bytes.set(body, at + FRAME_HEADER_BYTES);
     at += FRAME_HEADER_BYTES + body.length;
   }

@@ -57,8 +57,21 @@ describe("the checkpoint thread", () => {
     const file = path.join(directory(), "text.db");
     fs.writeFileSync(file, "no database at all".repeat(100));
     const damaged = new WorkerPasses(file, true);
-    assert.match(String(await pass(damaged)), /not a database/);
+    const refused = await pass(damaged);
+    assert.ok(refused instanceof Error);
+    assert.match(refused.message, /not a database/);
     await damaged.close();
+  });
+
+  it("does not keep a process alive that forgot it", async () => {
+    const db = database();
+    const before = process.getActiveResourcesInfo().filter((each) => each === "MessagePort");
+    const passes = new WorkerPasses(db.name, true);
+    await pass(passes);
+    const after = process.getActiveResourcesInfo().filter((each) => each === "MessagePort");
+    assert.deepEqual(after, before);
+    await passes.close();
+    db.close();
   });
 
   it("ends when closed, also before its first pass", async () => {

@@ -27,18 +27,23 @@ type Answer =
 const SOURCE = `
 "use strict";
 const { parentPort, workerData } = require("node:worker_threads");
-const Database = require(workerData.driver);
-const db = new Database(workerData.file, { fileMustExist: true, timeout: 0 });
-db.pragma("wal_autocheckpoint = 0");
-db.pragma("synchronous = " + workerData.synchronous);
-const pass = db.prepare("PRAGMA wal_checkpoint(PASSIVE)").raw();
+let db;
+let pass;
+function open() {
+  const Database = require(workerData.driver);
+  db = new Database(workerData.file, { fileMustExist: true, timeout: 0 });
+  db.pragma("wal_autocheckpoint = 0");
+  db.pragma("synchronous = " + workerData.synchronous);
+  return db.prepare("PRAGMA wal_checkpoint(PASSIVE)").raw();
+}
 parentPort.on("message", (message) => {
   if (message === "close") {
-    db.close();
+    if (db !== undefined) db.close();
     parentPort.close();
     return;
   }
   try {
+    pass ??= open();
     parentPort.postMessage({ row: pass.get() });
   } catch (error) {
     parentPort.postMessage({ message: String(error.message), code: String(error.code) });
@@ -63,6 +68,8 @@ export class WorkerPasses implements Passes {
   run(done: (error: Error | null, result: PassResult) => void): void {
     this.#done = done;
     this.#worker ??= this.#start();
+    // A pass keeps the process alive, for somebody may wait for it; an idle thread does not.
+    this.#worker.ref();
     this.#worker.postMessage("pass", []);
   }
 
@@ -87,8 +94,6 @@ export class WorkerPasses implements Passes {
       execArgv: [],
       workerData: { file: this.#file, driver, synchronous },
     });
-    // A forgotten store does not keep the process alive.
-    worker.unref();
     worker.on("message", this.#onAnswer);
     worker.on("error", (error) => this.#answer(error, NOTHING));
     worker.on("exit", () => {
@@ -103,6 +108,7 @@ export class WorkerPasses implements Passes {
       const [, frames, checkpointed] = answer.row;
       this.#answer(null, { frames, checkpointed });
     } else {
+      // Errors of the driver do not survive the way between threads, so they come in parts.
       this.#answer(Object.assign(new Error(answer.message), { code: answer.code }), NOTHING);
     }
   };
@@ -110,6 +116,7 @@ export class WorkerPasses implements Passes {
   #answer(error: Error | null, result: PassResult): void {
     const done = this.#done;
     this.#done = null;
+    this.#worker?.unref();
     done?.(error, result);
   }
 }

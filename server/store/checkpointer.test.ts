@@ -87,11 +87,11 @@ describe("the checkpointer", () => {
     let passes = 0;
     while (!world.held) {
       passes += 1;
-      world.frames += 500;
-      world.pass(world.frames - 500);
+      world.frames += 600;
+      world.pass(world.frames - 600);
       world.sync();
     }
-    assert.equal(passes, 8);
+    assert.equal(passes, 4);
   });
 
   it("waits for another length of log where a reader keeps it from starting over", () => {
@@ -163,25 +163,23 @@ describe("the checkpoints of a store", () => {
     const database = openDatabase(where, "disk");
     const store = new SqliteStore(database, { durability: "disk", walBytesMax: WAL_BYTES_MAX });
     const body = new Uint8Array(2000);
-    let held = 0;
-    let written = 0;
+    let restarts = 0;
     for (let number = 0; number < 3000; number++) {
       const { commitGate } = store;
-      if (commitGate !== null) {
-        held += 1;
-        await commitGate;
-      }
+      const before = commitGate === null ? null : saltOf(`${file}-wal`);
+      await commitGate;
       store.transact((tx) => {
         const made = tx.insertInvocation(newInvocation(number, { state: { status: "paused" } }));
         tx.append(made, MessageType.InputCommand, body, NOW_MS);
       });
-      written += body.length;
+      if (before !== null) {
+        assert.notEqual(saltOf(`${file}-wal`), before, "the log starts over behind the gate");
+        restarts += 1;
+      }
       if (number % 16 === 0) await new Promise<void>((resolve) => store.barrier(() => resolve()));
     }
-    const { size } = fs.statSync(`${file}-wal`);
-    assert.ok(held >= 3, `held ${held} times`);
-    assert.ok(size < 16 * WAL_BYTES_MAX && written > 20 * WAL_BYTES_MAX, `${size} of ${written}`);
-    assert.ok(fs.statSync(file).size > written / 2, "it is in the database");
+    assert.ok(restarts >= 2, `${restarts} restarts`);
+    assert.ok(fs.statSync(file).size > (3000 * body.length) / 4, "it is in the database");
     await store.close();
     assert.equal(fs.existsSync(`${file}-wal`), false, "the last connection leaves no log behind");
 
@@ -212,5 +210,10 @@ describe("the checkpoints of a store", () => {
     await broken.close();
   });
 });
+
+/** Differs each time the log starts over. */
+function saltOf(walFile: string): string {
+  return fs.readFileSync(walFile).toString("hex", 16, 24);
+}
 
 const NOTHING: PassResult = { frames: 0, checkpointed: 0 };

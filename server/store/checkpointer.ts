@@ -10,9 +10,9 @@ import { sqliteCode, storageFailure } from "./medium-error.ts";
 import type { Sync } from "./barrier.ts";
 
 /** So few frames are copied and synced in about the time of a barrier: then commits may be held for the rest. */
-const HELD_FRAMES_MAX = 256;
+const HELD_FRAMES_MAX = 512;
 /** A disk slower than the writer: hold after so many passes, or the log would grow for ever. */
-const FREE_PASSES_MAX = 8;
+const FREE_PASSES_MAX = 4;
 /** The number of frames is asked for after so many commits; the question costs a microsecond. */
 const COMMITS_PER_LOOK = 8;
 

@@ -76,12 +76,12 @@ export class TestProcess {
       const timer = setTimeout(() => fail("not ready in time"), READY_TIMEOUT_MS);
       let text = "";
       child.stdout?.on("data", (chunk: Buffer) => {
-        text += chunk.toString();
-        const end = text.indexOf("\n");
-        if (end < 0) return;
+        text = (text + chunk.toString()).slice(-100_000);
+        // Some programs log on stdout as well.
+        const ready = /^\{.*"event":"ready".*\}$/m.exec(text);
+        if (ready === null) return;
         clearTimeout(timer);
-        resolve(JSON.parse(text.slice(0, end)) as ReadyLine);
-        text = "";
+        resolve(JSON.parse(ready[0]) as ReadyLine);
       });
       child.once("exit", (code, signal) => {
         clearTimeout(timer);
