@@ -115,8 +115,18 @@ async function main() {
   try {
     const server = start([
       ...(options.profile ? ["--cpu-prof", "--cpu-prof-dir=.bench"] : []),
-      "dist/holdfast.mjs", "serve", "--ingress", "127.0.0.1:0", "--admin", "127.0.0.1:0",
-      "--data", data, "--durability", options.durability, "--log-level", "warn",
+      "dist/holdfast.mjs",
+      "serve",
+      "--ingress",
+      "127.0.0.1:0",
+      "--admin",
+      "127.0.0.1:0",
+      "--data",
+      data,
+      "--durability",
+      options.durability,
+      "--log-level",
+      "warn",
     ]);
     const endpoint = start(["bench/endpoint.mjs"], { BENCH_SDK: options.sdk });
     const [ready, { port }] = await Promise.all([firstLine(server), firstLine(endpoint)]);
@@ -127,7 +137,9 @@ async function main() {
     });
     if (!registered.ok) throw new Error(await registered.text());
     console.log(`node ${process.version}, sdk ${options.sdk}, durability ${options.durability}`);
-    console.log("| work | callers | calls/s | p50 ms | p99 ms | server CPU s/1000 | handler CPU s/1000 | RSS MiB | failed |");
+    console.log(
+      "| work | callers | calls/s | p50 ms | p99 ms | server CPU s/1000 | handler CPU s/1000 | RSS MiB | failed |",
+    );
     console.log("|---|---|---|---|---|---|---|---|---|");
     for (const handler of options.work.split(",")) {
       for (const callers of options.callers.split(",").map(Number)) {
@@ -136,14 +148,11 @@ async function main() {
       }
     }
   } finally {
-    await Promise.all(
-      children.map((child) => {
-        const gone = new Promise((resolve) => child.once("exit", resolve));
-        if (child.exitCode !== null) return undefined;
-        child.kill("SIGTERM");
-        return gone;
-      }),
-    );
+    for (const child of children.filter(({ exitCode }) => exitCode === null)) {
+      const gone = new Promise((resolve) => child.once("exit", resolve));
+      child.kill("SIGTERM");
+      await gone;
+    }
     rmSync(data, { recursive: true, force: true });
   }
 }

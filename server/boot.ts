@@ -47,11 +47,15 @@ export async function boot(config: Config, { log, clock, onFatal }: Surroundings
   }
 }
 
-async function compose(
-  config: Config,
-  store: SqliteStore,
-  { log, clock, onFatal }: Surroundings,
-): Promise<Server> {
+/** Everything between the listeners and the disk. */
+interface Core {
+  readonly processor: Processor;
+  readonly attempts: Attempts;
+  readonly timers: WallTimerQueue;
+  readonly waiters: ResultWaiters;
+}
+
+function makeCore(config: Config, store: SqliteStore, { log, clock, onFatal }: Surroundings): Core {
   const processor = new Processor({
     store,
     clock,
@@ -62,55 +66,63 @@ async function compose(
     onDefect: (error, input) =>
       log.error("input-refused", { input: input.type, ...errorFields(error) }),
   });
-  const attempts = new Attempts({
-    ...config,
-    door: processor,
-    transport: new HttpTransport(),
-    clock,
-    log,
-  });
+  const transport = new HttpTransport();
+  const attempts = new Attempts({ ...config, door: processor, transport, clock, log });
   const timers = new WallTimerQueue({ door: processor, clock });
   const waiters = new ResultWaiters();
   processor.connect({ attempts, timers, waiters });
+  return { processor, attempts, timers, waiters };
+}
 
-  const random = pooledRandom();
+async function compose(
+  config: Config,
+  store: SqliteStore,
+  surroundings: Surroundings,
+): Promise<Server> {
+  const core = makeCore(config, store, surroundings);
+  const { processor: door, attempts, waiters } = core;
+  const { log, clock } = surroundings;
   const { requestBytesMax } = config;
-  const ingress = new Ingress({ door: processor, waiters, clock, random, requestBytesMax });
+  const random = pooledRandom();
   const onError = (error: unknown): void => log.error("listener", errorFields(error));
-  const ingressListener = await listen({
-    ...config.ingress,
-    source: "ingress",
-    handle: ingress.handle,
-    onError,
-  });
-  const handle = createAdmin({
-    door: processor,
+
+  const { handle } = new Ingress({ door, waiters, clock, random, requestBytesMax, onError });
+  const ingress = await listen({ ...config.ingress, source: "ingress", handle, onError });
+  const handleAdmin = createAdmin({
+    door,
     clock,
     random,
     discover: discoverDeployment,
     targetProblem,
     defaults: config,
     version: VERSION,
-    ingressUrl: ingressListener.url,
+    ingressUrl: ingress.url,
     token: config.adminToken,
     onError,
   });
-  const adminListener = await listenAfter(ingressListener, adminOptions(config, handle, onError));
+  const admin = await listenAfter(ingress, adminOptions(config, handleAdmin, onError));
   attempts.recover();
+  const stop = () => stopAll(core, store, [ingress, admin], config.shutdownTimeoutMs);
+  return { ingress: ingress.url, admin: admin.url, stop };
+}
 
-  const stop = async (): Promise<void> => {
-    const { shutdownTimeoutMs } = config;
-    await Promise.all([
-      ingressListener.drain(shutdownTimeoutMs),
-      adminListener.drain(shutdownTimeoutMs),
-      attempts.shutdown(shutdownTimeoutMs),
-    ]);
-    timers.stop();
-    await processor.settled();
-    processor.stop();
-    await store.close();
-  };
-  return { ingress: ingressListener.url, admin: adminListener.url, stop };
+/** Whatever is left of the time, an attempt gets this long to suspend: otherwise its open step would run again. */
+const SUSPEND_MS_MIN = 500;
+
+/** Open calls may end first, then attempts are asked to suspend, then what is known is made durable. */
+async function stopAll(
+  { processor, attempts, timers }: Core,
+  store: SqliteStore,
+  listeners: readonly Listener[],
+  timeoutMs: number,
+): Promise<void> {
+  const deadlineMs = performance.now() + timeoutMs;
+  await Promise.all(listeners.map((listener) => listener.drain(timeoutMs)));
+  await attempts.shutdown(Math.max(deadlineMs - performance.now(), SUSPEND_MS_MIN));
+  timers.stop();
+  await processor.settled();
+  processor.stop();
+  await store.close();
 }
 
 /** What the admin asks for a registration: the deployment as its endpoint describes it. */

@@ -39,7 +39,7 @@ export function serveCommand(run: (config: Config) => Promise<void>): Command {
   const command = new Command("serve")
     .description("Run the server: journal calls, invoke handlers, resume them after any failure.")
     .addHelpText("after", HELP_AFTER);
-  for (const option of OPTIONS) command.addOption(option);
+  for (const each of OPTIONS) command.addOption(each);
   return command.action((flags: Flags) => run(configFrom(flags)));
 }
 

@@ -9,7 +9,11 @@ import { VERSION } from "./version.ts";
 const EXIT_BAD_USAGE = 2;
 
 async function serve(config: Config): Promise<void> {
-  const log = jsonLog(config.logLevel, (line) => process.stderr.write(line), systemClock.nowMs);
+  const log = jsonLog(
+    config.logLevel,
+    (line) => process.stderr.write(line),
+    () => systemClock.nowMs(),
+  );
   for (const name of unknownVariables(process.env)) {
     log.warn("unknown-setting", { name, hint: "see holdfast serve --help for the settings" });
   }

@@ -51,7 +51,10 @@ const ROOMS: Readonly<Record<string, Room>> = {
   // The composition root and the process; nobody imports these.
   server: { rooms: ["server/*", "sdk/protocol"], external: ["commander", "node:"] },
   // Test only: the whole house from outside, the SDK included.
-  "server/sim": { rooms: ["server/*", "server", "sdk/*", "sdk"], external: ["node:", "@holdfast/sdk"] },
+  "server/sim": {
+    rooms: ["server/*", "server", "sdk/*", "sdk"],
+    external: ["node:", "@holdfast/sdk"],
+  },
   "server/test": {
     rooms: ["server/*", "server", "sdk/*", "sdk"],
     external: ["*"],

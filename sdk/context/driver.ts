@@ -20,12 +20,12 @@ import {
 } from "../replay/machine.ts";
 import { sleep } from "../replay/syscalls.ts";
 import type { AttemptFailure } from "../replay/terminal-messages.ts";
+import type { AttemptErrors } from "./attempt-errors.ts";
 import type { Waiting } from "./durable-promise.ts";
 import type { Host, Job, Sink } from "./host.ts";
 import { Output } from "./output.ts";
 import { type Step, StepRunner } from "./step-runner.ts";
-import type { Errors } from "./attempt-errors.ts";
-import { Waiter } from "./waiter.ts";
+import { NodeWaiter, type Waiter } from "./waiter.ts";
 
 export class Driver implements Outbox, Awaiting, Job, Waiting {
   readonly machine: ReplayMachine<Step> = new ReplayMachine<Step>(this);
@@ -38,7 +38,7 @@ export class Driver implements Outbox, Awaiting, Job, Waiting {
   #over = false;
 
   /** @param onOver called once, when the attempt is over in whatever way */
-  constructor(host: Host, sink: Sink, errors: Errors, onOver: () => void) {
+  constructor(host: Host, sink: Sink, errors: AttemptErrors, onOver: () => void) {
     this.host = host;
     this.#output = new Output(sink);
     this.#steps = new StepRunner(this.machine, host, errors);
@@ -98,7 +98,7 @@ export class Driver implements Outbox, Awaiting, Job, Waiting {
     return new Promise((resolve, reject) => {
       // Also what is known already must not reach a handler whose attempt is over.
       if (this.machine.phase === "closed") return;
-      const waiter = new Waiter(node, resolve, reject);
+      const waiter = new NodeWaiter(node, resolve, reject);
       if (waiter.isDecided) return waiter.settle();
       this.#waiters.push(waiter);
       this.#schedule();

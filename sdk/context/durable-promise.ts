@@ -71,7 +71,6 @@ export class DurablePromise<T> implements RestatePromise<T> {
     if (this.attempt !== undefined) return this.attempt.wait(this.node);
     const settled = this.node.poll();
     if (settled === undefined) return new Promise(() => {});
-    // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- the handler's own error, whatever it is
     return settled.ok ? Promise.resolve(settled.value) : Promise.reject(settled.error);
   }
 }

@@ -8,7 +8,9 @@ import { durable, DurablePromise } from "./durable-promise.ts";
 
 type Promises = readonly RestatePromiseType<unknown>[];
 type Values<T extends Promises> = { -readonly [P in keyof T]: Awaited<T[P]> };
-type Outcomes<T extends Promises> = { -readonly [P in keyof T]: PromiseSettledResult<Awaited<T[P]>> };
+type Outcomes<T extends Promises> = {
+  -readonly [P in keyof T]: PromiseSettledResult<Awaited<T[P]>>;
+};
 
 export type RestatePromise<T> = RestatePromiseType<T>;
 
@@ -20,7 +22,10 @@ export const RestatePromise = {
   /** A promise that is resolved already; a `RestatePromise` is returned as it is. */
   resolve<T>(value: T): RestatePromiseType<Awaited<T>> {
     if (value instanceof DurablePromise) return trust(value);
-    return new DurablePromise(new Constant({ ok: true, value: trust<Awaited<T>>(value) }), undefined);
+    return new DurablePromise(
+      new Constant({ ok: true, value: trust<Awaited<T>>(value) }),
+      undefined,
+    );
   },
 
   /** A promise that is rejected already. */

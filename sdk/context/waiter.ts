@@ -1,14 +1,42 @@
-/** One await of the handler that has not been answered yet. */
+/** An await of the handler that has not been answered yet. */
 import type { AwaitNode, Leaf } from "../replay/await-node.ts";
 
-export class Waiter {
-  readonly #node: AwaitNode<unknown>;
-  readonly #settle: () => void;
-  readonly reject: (reason: unknown) => void;
+export interface Waiter {
+  readonly isDecided: boolean;
+  /** Answers with the outcome. Only once decided. */
+  settle(): void;
+  /** Answers with an error that is not the outcome: the node can be awaited again. */
+  reject(reason: unknown): void;
+  collect(leaves: Leaf[]): void;
+}
 
-  constructor(node: AwaitNode<unknown>, settle: () => void, reject: (reason: unknown) => void) {
+export class NodeWaiter<T> implements Waiter {
+  readonly #node: AwaitNode<T>;
+  readonly #resolve: (value: T) => void;
+  readonly #reject: (reason: unknown) => void;
+
+  constructor(node: AwaitNode<T>, resolve: (value: T) => void, reject: (reason: unknown) => void) {
     this.#node = node;
-    this.#settle = settle;
-    this.reject = reject;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  get isDecided(): boolean {
+    return this.#node.poll() !== undefined;
+  }
+
+  settle(): void {
+    const settled = this.#node.poll();
+    if (settled === undefined) return;
+    if (settled.ok) this.#resolve(settled.value);
+    else this.#reject(settled.error);
+  }
+
+  reject(reason: unknown): void {
+    this.#reject(reason);
+  }
+
+  collect(leaves: Leaf[]): void {
+    this.#node.collect(leaves);
   }
 }

@@ -1,3 +1,5 @@
+import { trust } from "./any.ts";
+
 /** A length of time. The fields add up: `{ minutes: 1, seconds: 30 }` is 90 seconds. */
 export type Duration = {
   days?: number;
@@ -13,16 +15,16 @@ const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 
 /**
- * Whole milliseconds, rounded up: a duration is a lower bound. A number is milliseconds already.
- * Throws `TypeError` for what is negative or no number.
+ * Whole milliseconds, rounded up: a duration is a lower bound. A number is milliseconds already. Below 0 it is 0, as for a
+ * deadline that has passed. Throws `TypeError` for what is no finite number.
  */
 export function durationToMs(duration: Duration | number): number {
   const ms = typeof duration === "number" ? duration : sum(duration);
-  if (!Number.isFinite(ms) || ms < 0) {
+  if (!Number.isFinite(ms)) {
     const given = typeof duration === "number" ? duration : JSON.stringify(duration);
-    throw new TypeError(`a duration is a number of milliseconds of at least 0, not ${given}`);
+    throw new TypeError(`a duration is a finite number of milliseconds, not ${given}`);
   }
-  return Math.ceil(ms);
+  return Math.max(0, Math.ceil(ms));
 }
 
 function sum(duration: Duration): number {
@@ -33,4 +35,12 @@ function sum(duration: Duration): number {
     (duration.seconds ?? 0) * SECOND_MS +
     (duration.milliseconds ?? 0)
   );
+}
+
+/** A field in milliseconds; none when there is no duration. */
+export function durationField<K extends string>(
+  name: K,
+  duration: Duration | number | undefined,
+): { readonly [P in K]?: number } {
+  return duration === undefined ? {} : trust({ [name]: durationToMs(duration) });
 }

@@ -44,7 +44,11 @@ export type LogMetadata = {
 };
 
 /** Takes every line and decides what becomes of it. */
-export type LoggerTransport = (params: LogMetadata, message?: Any, ...optionalParams: Any[]) => void;
+export type LoggerTransport = (
+  params: LogMetadata,
+  message?: Any,
+  ...optionalParams: Any[]
+) => void;
 
 /** To the console, with service, handler and invocation in front; nothing while replaying, nothing below `info`. */
 export const consoleLogger: LoggerTransport = ({ level, replaying, context }, ...message) => {

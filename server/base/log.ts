@@ -11,17 +11,15 @@ export interface Log {
   error(event: string, fields?: LogFields): void;
 }
 
-export function jsonLog(
-  level: LogLevel,
-  write: (line: string) => void,
-  nowMs: () => number,
-): Log {
+export function jsonLog(level: LogLevel, write: (line: string) => void, nowMs: () => number): Log {
   const least = LOG_LEVELS.indexOf(level);
-  const at = (name: LogLevel) => (event: string, fields: LogFields = {}) => {
-    if (LOG_LEVELS.indexOf(name) < least) return;
-    const time = new Date(nowMs()).toISOString();
-    write(`${JSON.stringify({ time, level: name, event, ...fields })}\n`);
-  };
+  const at =
+    (name: LogLevel) =>
+    (event: string, fields: LogFields = {}) => {
+      if (LOG_LEVELS.indexOf(name) < least) return;
+      const time = new Date(nowMs()).toISOString();
+      write(`${JSON.stringify({ time, level: name, event, ...fields })}\n`);
+    };
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }
 

@@ -24,6 +24,9 @@ const PENDING_BYTES_MAX = 8 * 1024 * 1024;
 
 const NO_BYTES = Buffer.alloc(0);
 
+/** How long an attempt may be quiet while others wait for room. */
+const CROWDED_QUIET_MS_MAX = 1000;
+
 /** What the attempts of a runner share. */
 export interface AttemptContext {
   readonly door: Pick<Door, "submit">;
@@ -133,9 +136,14 @@ export class Attempt implements ExchangeHandler {
     this.#exchange?.reset();
   }
 
-  /** Looks at the timeouts (service protocol 8.14). */
-  expire(nowMs: number): void {
-    const { inactivityTimeoutMs, abortTimeoutMs } = this.#plan;
+  /**
+   * Looks at the timeouts (service protocol 8.14). While others wait for room a quiet attempt is asked to suspend sooner: it
+   * may be waiting for one of them.
+   */
+  expire(nowMs: number, othersWait: boolean): void {
+    const { abortTimeoutMs } = this.#plan;
+    const quietMsMax = othersWait ? CROWDED_QUIET_MS_MAX : Number.POSITIVE_INFINITY;
+    const inactivityTimeoutMs = Math.min(this.#plan.inactivityTimeoutMs, quietMsMax);
     if (this.#phase === "refused") {
       if (nowMs >= this.#drainUntilMs) this.#refuse();
     } else if (this.#phase === "draining") {

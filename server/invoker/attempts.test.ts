@@ -646,6 +646,32 @@ describe("attempts are bounded", () => {
     });
   });
 
+  it("and ask a quiet one to suspend when others wait: it may wait for one of them", async () => {
+    let nowMs = 0;
+    const due: (() => void)[] = [];
+    const after = (delayMs: number, fn: () => void) => {
+      if (delayMs === 0) queueMicrotask(fn);
+      else due.push(fn);
+      return () => {};
+    };
+    const options = { attemptsMax: 1, after, monotonicMs: () => nowMs };
+    await inWorld(options, ({ door, transport, attempts }) => {
+      door.add(1);
+      attempts.start(start(1));
+      const parent = transport.at(0).head();
+      const sweep = (): void => {
+        nowMs += 1500;
+        for (const fn of due.splice(0)) fn();
+      };
+      sweep();
+      assert(!parent.isEnded, "nobody waits");
+      door.add(2);
+      attempts.start(start(2));
+      sweep();
+      assert(parent.isEnded);
+    });
+  });
+
   it("for each deployment, without holding up the others", async () => {
     const other = deployment({
       id: "dp_2",

@@ -288,9 +288,10 @@ export class Attempts implements AttemptRunner {
 
   #expire(): number {
     const nowMs = this.#context.monotonicMs();
+    const othersWait = this.#waiting.size > 0;
     let shortestMs = Infinity;
     for (const attempt of this.#inFlight) {
-      attempt.expire(nowMs);
+      attempt.expire(nowMs, othersWait);
       shortestMs = Math.min(shortestMs, attempt.shortestTimeoutMs);
     }
     return shortestMs;

@@ -64,7 +64,7 @@ export interface ReplyEffect {
 
 /** The answer to an input that asked for one. */
 export type Reply =
-  /** The invocation exists and has no result yet; `finished` follows. `startAtMs` is null unless it is, or was, delayed. */
+  /** The invocation exists and has no result yet; `finished` follows. `startAtMs` is null unless it still waits for its time. */
   | {
       readonly kind: "accepted";
       readonly seq: number;

@@ -3,7 +3,7 @@
  * attempts that are long gone. The model keeps each invocation as a list of entry names and knows nothing of storage or effects.
  */
 import assert from "node:assert/strict";
-import { it } from "node:test";
+import { test } from "node:test";
 import fc from "fast-check";
 import { encodeBody } from "../../sdk/protocol/codec.ts";
 import { MessageType, messageTypeName } from "../../sdk/protocol/message-type.ts";
@@ -406,7 +406,7 @@ const number = fc.nat(3);
 const attemptStep = (make: new (n: number, stale: boolean) => Step) =>
   fc.tuple(number, fc.integer({ min: 0, max: 9 })).map(([n, dice]) => new make(n, dice === 0));
 
-it("agrees with a naive model over random histories", () => {
+test("agrees with a naive model over random histories", () => {
   const steps = [
     fc.tuple(number, fc.constantFrom(0, 0, 0, 70)).map(([n, delay]) => new Invoke(n, delay)),
     fc.tuple(number, fc.constantFrom(1, 17, 17)).map(([n, index]) => new Signal(n, index)),

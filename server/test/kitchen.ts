@@ -6,7 +6,7 @@ import http from "node:http";
 import http2 from "node:http2";
 import type { AddressInfo } from "node:net";
 import type * as Restate from "@restatedev/restate-sdk";
-import "./with-resolvers.ts";
+import { addWithResolvers } from "./with-resolvers.ts";
 
 export type SdkModule = Pick<
   typeof Restate,
@@ -16,6 +16,7 @@ export type SdkModule = Pick<
 /** Loads an SDK by name. */
 export async function loadSdk(name: "holdfast" | "restate"): Promise<SdkModule> {
   if (name === "holdfast") return (await import("@holdfast/sdk")) as unknown as SdkModule;
+  addWithResolvers();
   return await import("@restatedev/restate-sdk");
 }
 
@@ -159,7 +160,7 @@ export async function serve(
           sdk.createEndpointHandler({
             services,
             bidirectional: false,
-          }) as never as http.RequestListener,
+          }),
         );
   const sessions = new Set<http2.ServerHttp2Session>();
   (server as http2.Http2Server).on("session", (session) => {

@@ -27,7 +27,13 @@ describe("the command line", () => {
   it("explains every setting, with its variable and default", () => {
     const { code, out } = holdfast(["serve", "--help"]);
     assert.equal(code, 0);
-    for (const word of ["--ingress", "HOLDFAST_INGRESS", "127.0.0.1:8080", "--durability", "--data"]) {
+    for (const word of [
+      "--ingress",
+      "HOLDFAST_INGRESS",
+      "127.0.0.1:8080",
+      "--durability",
+      "--data",
+    ]) {
       assert(out.includes(word), `${word} in\n${out}`);
     }
   });
@@ -86,7 +92,15 @@ describe("a server that cannot start", () => {
     assert(typeof address === "object" && address !== null);
     const data = `${directory.path}/taken`;
     const busy = `127.0.0.1:${address.port}`;
-    const { code, errors } = holdfast(["serve", "--ingress", "127.0.0.1:0", "--admin", busy, "--data", data]);
+    const { code, errors } = holdfast([
+      "serve",
+      "--ingress",
+      "127.0.0.1:0",
+      "--admin",
+      busy,
+      "--data",
+      data,
+    ]);
     taken.close();
     assert.equal(code, 2);
     assert.match(errors, /EADDRINUSE/);
@@ -151,7 +165,11 @@ describe("a running server", () => {
       [404, "/Kitchen/nothing", json],
       [400, "/just-one", json],
       [405, "/Kitchen/echo", { method: "DELETE" }],
-      [400, "/Kitchen/echo", { method: "POST", body: "x", headers: { "content-type": "text/plain" } }],
+      [
+        400,
+        "/Kitchen/echo",
+        { method: "POST", body: "x", headers: { "content-type": "text/plain" } },
+      ],
       [413, "/Kitchen/echo", { ...json, body: "x".repeat(2000) }],
       [400, "/Kitchen/echo/send?delay=soon", json],
       [400, "/restate/awakeables/sign_1nonsense/resolve", json],
@@ -181,7 +199,12 @@ describe("a running server", () => {
     const state = await get(`${server.admin}/invocations/${invocationId}`);
     assert.match(state.text, /backing-off/);
     assert.match(state.text, /RT0010/);
-    const again = await serve(sdk, kitchen(sdk, executions), "HTTP/2", Number(new URL(endpoint.url).port));
+    const again = await serve(
+      sdk,
+      kitchen(sdk, executions),
+      "HTTP/2",
+      Number(new URL(endpoint.url).port),
+    );
     const result = await get(`${server.ingress}/restate/invocation/${invocationId}/attach`);
     assert.equal(result.text, '"patience"');
     await server.process.stop();

@@ -1,12 +1,15 @@
 /** `Promise.withResolvers`, which the official SDK calls, came with Node 22; we support 20. */
-function withResolvers<T>(): object {
-  let resolve: (value: T | PromiseLike<T>) => void = () => {};
-  let reject: (reason?: unknown) => void = () => {};
-  const promise = new Promise<T>((a, b) => {
-    resolve = a;
-    reject = b;
+export function addWithResolvers(): void {
+  if ("withResolvers" in Promise) return;
+  Object.assign(Promise, {
+    withResolvers: () => {
+      let resolve: (value: unknown) => void = () => {};
+      let reject: (reason?: unknown) => void = () => {};
+      const promise = new Promise((a, b) => {
+        resolve = a;
+        reject = b;
+      });
+      return { promise, resolve, reject };
+    },
   });
-  return { promise, resolve, reject };
 }
-
-if (!("withResolvers" in Promise)) Object.assign(Promise, { withResolvers });

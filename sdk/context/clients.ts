@@ -1,0 +1,47 @@
+/** Typed clients: objects that have a function for every handler name. */
+import { type Any, trust } from "../define/any.ts";
+import type { GenericCall, GenericSend } from "../define/context.ts";
+import { Opts, SendOpts } from "../define/rpc.ts";
+import type { Serde } from "../define/serde.ts";
+
+/** @param call makes the call that the options of the client describe */
+export function callClient(
+  service: string,
+  serde: Serde<Any>,
+  call: (call: GenericCall<unknown, unknown>) => unknown,
+): object {
+  return proxy((method, [first, second]) => {
+    const [parameter, given] = first instanceof Opts ? [undefined, first] : [first, second];
+    const opts = given instanceof Opts ? trust<Opts<unknown, unknown>>(given).getOpts() : {};
+    const { input = serde, output = serde, ...rest } = opts;
+    const serdes = { inputSerde: input, outputSerde: output };
+    return call({ service, method, parameter, ...serdes, ...rest });
+  });
+}
+
+/** @param send makes the one-way call that the options of the client describe */
+export function sendClient(
+  service: string,
+  serde: Serde<Any>,
+  send: (call: GenericSend<unknown>) => unknown,
+): object {
+  return proxy((method, [first, second]) => {
+    const [parameter, given] = first instanceof SendOpts ? [undefined, first] : [first, second];
+    const opts = given instanceof SendOpts ? trust<SendOpts<unknown>>(given).getOpts() : {};
+    const { input = serde, ...rest } = opts;
+    return send({ service, method, parameter, inputSerde: input, ...rest });
+  });
+}
+
+function proxy(call: (handler: string, args: readonly unknown[]) => unknown): object {
+  return new Proxy(
+    {},
+    {
+      get(_target, handler) {
+        // A client that is awaited by mistake must not look like a promise.
+        if (typeof handler !== "string" || handler === "then") return undefined;
+        return (...args: unknown[]) => call(handler, args);
+      },
+    },
+  );
+}

@@ -1,0 +1,73 @@
+/**
+ * `@holdfast/sdk`: write ordinary functions; Holdfast makes them crash-proof.
+ *
+ * The names are those of the TypeScript SDK of the open Restate service protocol where the two overlap, so that changing
+ * the import is the whole migration.
+ */
+export type {
+  Context,
+  ContextDate,
+  GenericCall,
+  GenericSend,
+  InvocationHandle,
+  InvocationId,
+  InvocationPromise,
+  InvocationReference,
+  Rand,
+  Request,
+  RunAction,
+  RunOptions,
+  SignalReference,
+  Target,
+} from "./define/context.ts";
+export { InvocationIdParser } from "./define/context.ts";
+export type {
+  Service,
+  ServiceDefinition,
+  ServiceDefinitionFrom,
+  ServiceHandler,
+} from "./define/definition.ts";
+export type { Duration } from "./define/duration.ts";
+export {
+  CancelledError,
+  RestateError,
+  RetryableError,
+  type RetryableErrorOptions,
+  TerminalError,
+  TimeoutError,
+} from "./define/errors.ts";
+export {
+  LoggerContext,
+  type LoggerTransport,
+  type LogMetadata,
+  LogSource,
+  RestateLogLevel,
+} from "./define/logger.ts";
+export {
+  type Client,
+  type ClientCallOptions,
+  type ClientSendOptions,
+  Opts,
+  rpc,
+  type SendClient,
+  SendOpts,
+} from "./define/rpc.ts";
+export { type Serde, serde } from "./define/serde.ts";
+export {
+  handlers,
+  type RetryPolicy,
+  service,
+  type ServiceHandlerOpts,
+  type ServiceOptions,
+} from "./define/service.ts";
+export { isRestatePromise } from "./context/durable-promise.ts";
+export { RestatePromise } from "./context/restate-promise.ts";
+export type { EndpointOptions } from "./endpoint/served-services.ts";
+export {
+  createEndpointHandler,
+  endpoint,
+  type NodeEndpointOptions,
+  type RestateEndpoint,
+  serve,
+  type ServeOptions,
+} from "./endpoint/node-http.ts";
