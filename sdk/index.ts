@@ -63,11 +63,11 @@ export {
 export { isRestatePromise } from "./context/durable-promise.ts";
 export { RestatePromise } from "./context/restate-promise.ts";
 export type { EndpointOptions } from "./endpoint/served-services.ts";
+export { endpoint, type RestateEndpoint } from "./endpoint/builder.ts";
 export {
   createEndpointHandler,
-  endpoint,
   type NodeEndpointOptions,
-  type RestateEndpoint,
+  type NodeHandler,
   serve,
   type ServeOptions,
-} from "./endpoint/node-http.ts";
+} from "./endpoint/node-endpoint.ts";

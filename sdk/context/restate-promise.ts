@@ -1,7 +1,7 @@
 /** The combinators, under the name of the type they make. */
 import { trust } from "../define/any.ts";
 import type { RestatePromise as RestatePromiseType } from "../define/context.ts";
-import { TerminalError } from "../define/errors.ts";
+import type { TerminalError } from "../define/errors.ts";
 import { type AwaitNode, Constant } from "../replay/await-node.ts";
 import { All, AllSettled, AnyOf, Race } from "../replay/combinators.ts";
 import { durable, DurablePromise } from "./durable-promise.ts";

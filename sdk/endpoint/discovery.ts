@@ -1,22 +1,26 @@
-/** The manifest: what the endpoint offers, as the server asks for it (service protocol 2). */
-import { type Duration, durationToMs } from "../define/duration.ts";
-import type { Serde } from "../define/serde.ts";
+/** The manifest: what the endpoint offers, as the server asks for it (service protocol section 2). */
 import type { Any } from "../define/any.ts";
-import type { HandlerModel, RetryPolicy, ServiceModel, ServiceOptions } from "../define/service.ts";
+import { durationField } from "../define/duration.ts";
+import { type Serde, serde as serdes } from "../define/serde.ts";
+import type { HandlerModel, ServiceModel, ServiceOptions } from "../define/service.ts";
 import type {
   Manifest,
   ManifestHandler,
+  ManifestOptions,
   ManifestService,
   ProtocolMode,
 } from "../protocol/manifest.ts";
-import { MIN_PROTOCOL_VERSION, type ManifestVersion } from "../protocol/version.ts";
-import type { ServedServices } from "./served-services.ts";
+import {
+  MIN_PROTOCOL_VERSION,
+  type ManifestVersion,
+  type ProtocolVersion,
+} from "../protocol/version.ts";
 
 /** The highest version of the service protocol that this SDK speaks. */
-const MAX_SPOKEN_VERSION = 6;
+export const MAX_SPOKEN_VERSION: ProtocolVersion = 6;
 
 /** The fields that came with each version of the manifest. */
-const NEW_FIELDS: Readonly<Record<3 | 4, readonly string[]>> = {
+const NEW_FIELDS = {
   3: [
     "inactivityTimeout",
     "abortTimeout",
@@ -31,95 +35,92 @@ const NEW_FIELDS: Readonly<Record<3 | 4, readonly string[]>> = {
     "retryPolicyMaxAttempts",
     "retryPolicyOnMaxAttempts",
   ],
-};
+} as const;
 
-export function manifestOf(services: ServedServices, protocolMode: ProtocolMode): Manifest {
+export function makeManifest(
+  services: readonly ServiceModel[],
+  protocolMode: ProtocolMode,
+): Manifest {
   return {
     protocolMode,
     minProtocolVersion: MIN_PROTOCOL_VERSION,
     maxProtocolVersion: MAX_SPOKEN_VERSION,
-    services: services.models.map((model) => serviceManifest(model, services.defaults)),
+    services: services.map((model) => serviceManifest(model)),
   };
 }
 
-/** Why the manifest cannot be told in this version: a server that old would ignore what was asked for. */
+/** Why the manifest cannot be told in this version; left out, an option would silently not apply. */
 export function versionProblem(manifest: Manifest, version: ManifestVersion): string | undefined {
   for (const introduced of [3, 4] as const) {
     if (version >= introduced) continue;
     for (const service of manifest.services) {
       for (const part of [service, ...service.handlers]) {
         const field = NEW_FIELDS[introduced].find((name) => name in part);
-        if (field !== undefined) {
-          return `${service.name}: ${field} needs manifest version ${introduced}; update the server`;
-        }
+        if (field === undefined) continue;
+        return `${field} of ${service.name} needs manifest version ${introduced}, and the server accepts no more than ${version}`;
       }
     }
   }
   return undefined;
 }
 
-function serviceManifest(model: ServiceModel, defaults: ServiceOptions): ManifestService {
-  const options = { ...defaults, ...model.options };
-  const { name, description, metadata } = model;
+function serviceManifest(model: ServiceModel): ManifestService {
+  const { name, options, handlers } = model;
   return {
     name,
     ty: "SERVICE",
-    ...(description !== undefined && { documentation: description }),
-    ...(metadata !== undefined && { metadata }),
+    ...textFields(model),
     ...optionFields(options),
-    handlers: [...model.handlers.values()].map((handler) => handlerManifest(handler, options)),
+    handlers: [...handlers.values()].map((handler) => handlerManifest(handler, options)),
   };
 }
 
 function handlerManifest(handler: HandlerModel, service: ServiceOptions): ManifestHandler {
-  const { options, name } = handler;
-  const serde = options.serde ?? service.serde ?? JSON_DEFAULT;
-  const { accept, description, metadata, setOutputContentTypeIfEmpty = false } = options;
-  const { input = serde, output = serde } = options;
+  const { name, options } = handler;
+  const { accept, setOutputContentTypeIfEmpty = false } = options;
+  const fallback = options.serde ?? service.serde ?? serdes.json;
+  const { input = fallback, output = fallback } = options;
   return {
     name,
-    input: { required: false, ...mediaFields(input, accept) },
-    output: { setContentTypeIfEmpty: setOutputContentTypeIfEmpty, ...mediaFields(output) },
-    ...(description !== undefined && { documentation: description }),
-    ...(metadata !== undefined && { metadata }),
+    input: { required: false, ...payloadFields(input, accept) },
+    output: { setContentTypeIfEmpty: setOutputContentTypeIfEmpty, ...payloadFields(output) },
+    ...textFields(options),
     ...optionFields(options),
   };
 }
 
-/** What the manifest says of the default serde. */
-const JSON_DEFAULT: Pick<Serde<Any>, "contentType" | "jsonSchema"> = {
-  contentType: "application/json",
-};
-
-function mediaFields(
-  serde: Pick<Serde<Any>, "contentType" | "jsonSchema">,
-  accept?: string,
+function payloadFields(
+  { contentType, jsonSchema }: Serde<Any>,
+  accept = contentType,
 ): { contentType?: string; jsonSchema?: object } {
-  const contentType = accept ?? serde.contentType;
-  const { jsonSchema } = serde;
   return {
-    ...(contentType !== undefined && { contentType }),
+    ...(accept !== undefined && { contentType: accept }),
     ...(jsonSchema !== undefined && { jsonSchema }),
   };
 }
 
-function optionFields(options: ServiceOptions): Partial<ManifestService> {
+function textFields(part: {
+  readonly description?: string | undefined;
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
+}): ManifestOptions {
+  const { description, metadata } = part;
+  return {
+    ...(description !== undefined && { documentation: description }),
+    ...(metadata !== undefined && { metadata }),
+  };
+}
+
+function optionFields(options: ServiceOptions): ManifestOptions {
   const { ingressPrivate, retryPolicy = {} } = options;
+  const { exponentiationFactor, maxAttempts, onMaxAttempts } = retryPolicy;
   return {
     ...durationField("inactivityTimeout", options.inactivityTimeout),
     ...durationField("abortTimeout", options.abortTimeout),
     ...durationField("journalRetention", options.journalRetention),
     ...durationField("idempotencyRetention", options.idempotencyRetention),
     ...(ingressPrivate !== undefined && { ingressPrivate }),
-    ...retryFields(retryPolicy),
-  };
-}
-
-function retryFields(policy: RetryPolicy): Partial<ManifestService> {
-  const { exponentiationFactor, maxAttempts, onMaxAttempts } = policy;
-  return {
-    ...durationField("retryPolicyInitialInterval", policy.initialInterval),
-    ...durationField("retryPolicyMaxInterval", policy.maxInterval),
+    ...durationField("retryPolicyInitialInterval", retryPolicy.initialInterval),
+    ...durationField("retryPolicyMaxInterval", retryPolicy.maxInterval),
     ...(exponentiationFactor !== undefined && {
       retryPolicyExponentiationFactor: exponentiationFactor,
     }),
@@ -128,11 +129,4 @@ function retryFields(policy: RetryPolicy): Partial<ManifestService> {
       retryPolicyOnMaxAttempts: onMaxAttempts === "pause" ? "PAUSE" : "KILL",
     }),
   };
-}
-
-function durationField<K extends string>(
-  name: K,
-  duration: Duration | number | undefined,
-): { readonly [P in K]?: number } {
-  return duration === undefined ? {} : ({ [name]: durationToMs(duration) } as { [P in K]: number });
 }

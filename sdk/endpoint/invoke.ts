@@ -1,41 +1,56 @@
 /**
  * One invocation request without a socket: bytes in, bytes out. Event-driven and free of any runtime's modules, so that an
- * HTTP server, a test and the simulation drive it alike.
+ * HTTP server, a test and a simulation drive it alike:
+ *
+ *   const invocation = new Invocation({ handler, version: 6, sink });
+ *   invocation.onData(chunk);        // as the request comes in
+ *   invocation.onInputClosed();      // the request has ended
+ *   invocation.onDrained();          // after sink.write() returned false
+ *   invocation.onAborted();          // the connection is gone
+ *
+ * `handler` comes from `ServedServices.find(service, handler)`. `sink.end` is called exactly once, right after the terminal
+ * message, unless the request was aborted before; whether the request has ended by then does not matter.
  */
-import { Attempt, type AttemptOptions } from "../context/attempt.ts";
+import { Attempt } from "../context/attempt.ts";
 import { defaultHost, type Host, type Sink } from "../context/host.ts";
+import type { AttemptHeaders } from "../context/request.ts";
 import type { ServedHandler } from "../context/served-handler.ts";
+import { toError } from "../define/errors.ts";
 import { decodeMessage } from "../protocol/codec.ts";
 import { FrameDecoder } from "../protocol/frame.ts";
 import { MESSAGE_BYTES_MAX_DEFAULT } from "../protocol/limits.ts";
+import { ProtocolError } from "../protocol/protocol-error.ts";
 import type { ProtocolVersion } from "../protocol/version.ts";
 
-export interface InvokeOptions {
+export interface InvocationOptions {
   readonly handler: ServedHandler;
   /** As announced by the content type of the request. */
   readonly version: ProtocolVersion;
   readonly sink: Sink;
-  /** Default: the process this runs in. */
+  /** Clock and turns. Default: the process this runs in. */
   readonly host?: Host;
-  readonly headers?: AttemptOptions["headers"];
+  /** What the handler finds in `ctx.request().attemptHeaders`. */
+  readonly attemptHeaders?: AttemptHeaders;
 }
 
-const NO_HEADERS: AttemptOptions["headers"] = new Map();
+const INTERNAL_ERROR = 500;
+const PROTOCOL_VIOLATION = 571;
 
-export class InvokeExchange {
+export class Invocation {
   readonly #attempt: Attempt;
   readonly #decoder = new FrameDecoder(MESSAGE_BYTES_MAX_DEFAULT);
 
-  constructor({ handler, version, sink, host = defaultHost, headers = NO_HEADERS }: InvokeOptions) {
-    this.#attempt = new Attempt({ handler, version, sink, host, headers });
+  constructor(options: InvocationOptions) {
+    const { handler, version, sink, host = defaultHost, attemptHeaders = {} } = options;
+    this.#attempt = new Attempt(handler, version, sink, host, attemptHeaders);
   }
 
-  /** The attempt has written all it will write. */
+  /** True once nothing more will be written. */
   get isOver(): boolean {
     return this.#attempt.isOver;
   }
 
-  /** The bytes must not change later: values are views of them. */
+  /** Any cut of the request's bytes. The bytes must not change later: values are views of them. */
   onData(chunk: Uint8Array): void {
     if (this.isOver) return;
     try {
@@ -43,13 +58,20 @@ export class InvokeExchange {
       for (let frame = this.#decoder.next(); frame !== undefined; frame = this.#decoder.next()) {
         this.#attempt.onMessage(decodeMessage(frame.type, frame.body));
       }
-    } catch (error) {
-      return this.#attempt.fail(error);
+    } catch (thrown) {
+      const code = thrown instanceof ProtocolError ? thrown.code : INTERNAL_ERROR;
+      return this.#attempt.fail({ code, message: toError(thrown).message });
     }
-    return this.#attempt.onIdle();
+    this.#attempt.startWhenReady();
   }
 
+  /** The server will send nothing more; what can be done without it is done, then the handler is suspended. */
   onInputClosed(): void {
+    if (this.isOver) return;
+    if (this.#decoder.pendingBytes > 0) {
+      const message = "protocol violation: the request ended within a message";
+      return this.#attempt.fail({ code: PROTOCOL_VIOLATION, message });
+    }
     this.#attempt.onInputClosed();
   }
 
@@ -58,7 +80,7 @@ export class InvokeExchange {
     this.#attempt.onDrained();
   }
 
-  /** The connection is gone: nothing is written any more, and the handler is let go. */
+  /** Nothing is written any more, and the handler is let go. */
   onAborted(): void {
     this.#attempt.abort();
   }

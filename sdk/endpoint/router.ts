@@ -1,92 +1,102 @@
-/** Requests to an endpoint, whatever carries them: what is asked for, and the answer that needs no handler. */
+/** What a request to an endpoint asks for, whatever carries it, and the answers that need no handler. */
+import type { ServedHandler } from "../context/served-handler.ts";
+import type { ProtocolMode } from "../protocol/manifest.ts";
 import {
   acceptedManifestVersion,
   manifestContentType,
   parseInvocationContentType,
   type ProtocolVersion,
 } from "../protocol/version.ts";
-import type { ProtocolMode } from "../protocol/manifest.ts";
-import type { ServedHandler } from "../context/served-handler.ts";
-import { manifestOf, versionProblem } from "./discovery.ts";
+import { makeManifest, MAX_SPOKEN_VERSION, versionProblem } from "./discovery.ts";
 import type { ServedServices } from "./served-services.ts";
 
-/** Announced on every answer; the server shows it with the deployment. */
-export const SERVER_HEADER = "holdfast-sdk-typescript/0.1.0";
+/** Sent with every answer; the server shows it with the deployment. */
+export const SERVER_NAME = "holdfast-sdk-typescript/0.1.0";
 
 export interface EndpointRequest {
-  readonly method: string;
-  /** With prefix; the query is ignored. */
+  /** With any prefix and query. */
   readonly url: string;
   readonly contentType: string | undefined;
   readonly accept: string | undefined;
+  /** False: the request had to be signed and is not, or not by a known key. */
+  readonly isAuthorized: boolean;
+}
+
+export interface Answer {
+  readonly kind: "answer";
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: string;
 }
 
 export type Routed =
   | { readonly kind: "invoke"; readonly handler: ServedHandler; readonly version: ProtocolVersion }
-  | {
-      readonly kind: "answer";
-      readonly status: number;
-      readonly contentType: string;
-      readonly body: string;
-    };
+  | Answer;
 
-/** The last segments decide, so that an endpoint can be mounted anywhere. */
+/** The path of a URL, without its query. */
+export function pathOf(url: string): string {
+  const query = url.indexOf("?");
+  return query < 0 ? url : url.slice(0, query);
+}
+
+/** The last segments of the path decide, so that an endpoint can be mounted anywhere. */
 export function route(
   services: ServedServices,
   request: EndpointRequest,
   mode: ProtocolMode,
 ): Routed {
-  const [path = ""] = request.url.split("?", 1);
-  const segments = path.split("/").filter((segment) => segment !== "");
-  const last = segments.at(-1);
-  const [verb, service = "", handler = ""] = segments.slice(-3);
-  if (verb === "invoke" && segments.length >= 3) {
-    return invoke(services, request, service, handler);
-  }
-  if (last === "discover") return discover(services, request, mode);
-  if (last === "health")
+  const path = pathOf(request.url);
+  if (path.endsWith("/health")) {
     return { kind: "answer", status: 200, contentType: "application/text", body: "OK" };
-  return problem(
-    404,
-    `nothing is served under ${path}: only /discover, /invoke/{service}/{handler}, /health`,
-  );
+  }
+  if (!request.isAuthorized) return problem(401, "Unauthorized");
+  if (path.endsWith("/discover")) return discover(services, request, mode);
+  const handlerSlash = path.lastIndexOf("/");
+  const serviceSlash = path.lastIndexOf("/", handlerSlash - 1);
+  if (serviceSlash < 1 || !path.slice(0, serviceSlash).endsWith("/invoke")) {
+    return problem(404, `${path} is none of /discover, /invoke/{service}/{handler}, /health`);
+  }
+  const service = path.slice(serviceSlash + 1, handlerSlash);
+  return invoke(services, request, service, path.slice(handlerSlash + 1));
 }
 
 function invoke(
   services: ServedServices,
-  request: EndpointRequest,
+  { contentType }: EndpointRequest,
   service: string,
-  handler: string,
+  handlerName: string,
 ): Routed {
-  if (request.method !== "POST") return problem(405, "an invocation is a POST");
-  const served = services.find(service, handler);
-  if (served === undefined) return problem(404, `${service}/${handler} is not served here`);
-  const version = parseInvocationContentType(request.contentType);
-  if (version === undefined || version > 6) {
-    return problem(
-      415,
-      `the content type ${request.contentType ?? "(none)"} is no protocol version served here`,
-    );
+  const handler = services.find(service, handlerName);
+  if (handler === undefined) return problem(404, `${service}/${handlerName} is not served here`);
+  const version = parseInvocationContentType(contentType);
+  if (version === undefined || version > MAX_SPOKEN_VERSION) {
+    const given = contentType ?? "none";
+    return problem(415, `the content type is no protocol version served here: ${given}`);
   }
-  return { kind: "invoke", handler: served, version };
+  return { kind: "invoke", handler, version };
 }
 
-function discover(services: ServedServices, request: EndpointRequest, mode: ProtocolMode): Routed {
-  const version = acceptedManifestVersion(request.accept);
+function discover(
+  { models }: ServedServices,
+  { accept }: EndpointRequest,
+  mode: ProtocolMode,
+): Answer {
+  const version = acceptedManifestVersion(accept);
   if (version === undefined) {
+    const given = accept ?? "none";
     return problem(
       415,
-      `no manifest version served here is accepted: ${request.accept ?? "(none)"}`,
+      `the accepted content types hold no manifest version served here: ${given}`,
     );
   }
-  const manifest = manifestOf(services, mode);
+  const manifest = makeManifest(models, mode);
   const trouble = versionProblem(manifest, version);
   if (trouble !== undefined) return problem(500, trouble);
   const contentType = manifestContentType(version);
   return { kind: "answer", status: 200, contentType, body: JSON.stringify(manifest) };
 }
 
-function problem(status: number, message: string): Routed {
+function problem(status: number, message: string): Answer {
   const body = JSON.stringify({ message });
   return { kind: "answer", status, contentType: "application/json", body };
 }

@@ -1,6 +1,7 @@
 /** The services of an endpoint, ready to be called: options resolved, handlers found by name. */
-import { consoleLogger, type LoggerTransport } from "../define/logger.ts";
+import type { ServedHandler } from "../context/served-handler.ts";
 import type { ServiceDefinition } from "../define/definition.ts";
+import { consoleLogger, type LoggerTransport } from "../define/logger.ts";
 import { serde as serdes } from "../define/serde.ts";
 import {
   type HandlerModel,
@@ -8,33 +9,35 @@ import {
   type ServiceModel,
   type ServiceOptions,
 } from "../define/service.ts";
-import type { ServedHandler } from "../context/served-handler.ts";
 
 export interface EndpointOptions {
+  /** What `service()` returned. */
   services: readonly ServiceDefinition<string, unknown>[];
   /** For all services; what a service or a handler says goes before it. */
   defaultServiceOptions?: ServiceOptions;
+  /**
+   * Public keys, `publickeyv1_…`, of the servers that may invoke the services; their requests must be signed. Default: any
+   * request is served.
+   */
+  identityKeys?: readonly string[];
   /** Takes every line of the SDK and of `ctx.console`. Default: the console. */
   logger?: LoggerTransport;
 }
 
 export class ServedServices {
-  /** In the order in which they were given. */
+  /** In the order in which they were given, with the options of the endpoint behind their own. */
   readonly models: readonly ServiceModel[];
-  readonly defaults: ServiceOptions;
   readonly #handlers = new Map<string, ServedHandler>();
 
   /** Throws `TypeError` for what is no service of `service()`, and for two of one name. */
   constructor({ services, defaultServiceOptions = {}, logger = consoleLogger }: EndpointOptions) {
-    this.defaults = defaultServiceOptions;
-    this.models = services.map((definition) => modelOf(definition));
+    this.models = services.map((definition) => modelOf(definition, defaultServiceOptions));
     const names = new Set<string>();
     for (const model of this.models) {
       if (names.has(model.name)) throw new TypeError(`two services are named "${model.name}"`);
       names.add(model.name);
       for (const handler of model.handlers.values()) {
-        const served = serve(model, handler, defaultServiceOptions, logger);
-        this.#handlers.set(`${model.name}/${handler.name}`, served);
+        this.#handlers.set(`${model.name}/${handler.name}`, served(model, handler, logger));
       }
     }
   }
@@ -44,19 +47,24 @@ export class ServedServices {
   }
 }
 
-function modelOf(definition: ServiceDefinition<string, unknown>): ServiceModel {
+function modelOf(
+  definition: ServiceDefinition<string, unknown>,
+  defaults: ServiceOptions,
+): ServiceModel {
   const model = serviceModel(definition);
-  if (model !== undefined) return model;
-  throw new TypeError(`"${definition.name}" only names a service; serve what service() returned`);
+  if (model === undefined) {
+    throw new TypeError(`"${definition.name}" only names a service; serve what service() returned`);
+  }
+  const retryPolicy = { ...defaults.retryPolicy, ...model.options.retryPolicy };
+  return { ...model, options: { ...defaults, ...model.options, retryPolicy } };
 }
 
-function serve(
+function served(
   service: ServiceModel,
   handler: HandlerModel,
-  defaults: ServiceOptions,
   logger: LoggerTransport,
 ): ServedHandler {
-  const options = { ...defaults, ...service.options, ...handler.options };
+  const options = { ...service.options, ...handler.options };
   const defaultSerde = options.serde ?? serdes.json;
   return {
     service: service.name,

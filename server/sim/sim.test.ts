@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { describe, it } from "node:test";
+import { simulate } from "./simulate.ts";
+
+/** New histories a run; `npm run sim` goes on for as long as one likes. */
+const SEEDS = 300;
+
+/** Every seed that ever found a defect. */
+const KNOWN = readFileSync("server/sim/seeds.txt", "utf8")
+  .split("\n")
+  .filter((line) => /^\d+/.test(line))
+  .map((line) => Number.parseInt(line, 10));
+
+async function check(seed: number): Promise<{ crashes: number; repeated: number }> {
+  const result = await simulate(seed);
+  const repeat = `npm run sim -- --seed ${seed}`;
+  assert.deepEqual(result.broken, [], `${repeat}\n${result.trace}`);
+  return result;
+}
+
+describe("the simulation", () => {
+  it("gives the same history for the same seed", async () => {
+    for (const seed of [1, 2, 3]) {
+      const [first, second] = [await simulate(seed), await simulate(seed)];
+      assert.equal(first.fingerprint, second.fingerprint);
+    }
+    assert.notEqual((await simulate(1)).fingerprint, (await simulate(2)).fingerprint);
+  });
+
+  it(`keeps every promise over ${SEEDS} crash schedules`, async () => {
+    const base = Number(process.env["SIM_SEED"] ?? Date.now() % 1_000_000_000);
+    let crashes = 0;
+    let repeated = 0;
+    for (let seed = base; seed < base + SEEDS; seed += 1) {
+      const result = await check(seed);
+      crashes += result.crashes;
+      repeated += result.repeated;
+    }
+    // Otherwise nothing was put to the test.
+    assert(crashes > SEEDS, `${crashes} crashes`);
+    assert(repeated > 0, "no step was ever executed again");
+  });
+
+  it("keeps them for every seed that once found a defect", async () => {
+    for (const seed of KNOWN) await check(seed);
+  });
+});
