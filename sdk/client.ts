@@ -1,0 +1,23 @@
+/**
+ * `@holdfast/sdk/client`: call services from anywhere `fetch` is, also from a browser. The names are those of the client of
+ * the open Restate SDKs, where the two overlap.
+ */
+export type { Service, ServiceDefinition, ServiceDefinitionFrom } from "./define/definition.ts";
+export type { Duration } from "./define/duration.ts";
+export { type Serde, serde } from "./define/serde.ts";
+export {
+  type ConnectionOpts,
+  type InferArgType,
+  type Ingress,
+  type IngressCall,
+  type IngressCallOptions,
+  type IngressClient,
+  type IngressSendClient,
+  type IngressSendOptions,
+  Opts,
+  rpc,
+  type Send,
+  SendOpts,
+} from "./ingress-client/api.ts";
+export { connect } from "./ingress-client/connect.ts";
+export { HttpCallError } from "./ingress-client/http.ts";

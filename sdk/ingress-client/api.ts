@@ -1,0 +1,137 @@
+/** What `connect()` returns, and the options of its calls. */
+import type { Any } from "../define/any.ts";
+import type { Service, ServiceDefinitionFrom } from "../define/definition.ts";
+import { type Duration, durationToMs } from "../define/duration.ts";
+import type { Serde } from "../define/serde.ts";
+
+export interface IngressCallOptions<I = unknown, O = unknown> {
+  /** The request runs once for this key; repeating it gets the same answer while the server retains it. */
+  idempotencyKey?: string;
+  /** In addition to those of the connection, which they replace. */
+  headers?: Record<string, string>;
+  /** Default: the serde of the connection. */
+  input?: Serde<I>;
+  output?: Serde<O>;
+  /**
+   * Milliseconds until the client gives up; the invocation goes on. Not together with `signal`. Default: no limit.
+   */
+  timeout?: number;
+  /** Ends the client's request; the invocation goes on. Not together with `timeout`. */
+  signal?: AbortSignal;
+}
+
+export interface IngressSendOptions<I> extends IngressCallOptions<I, void> {
+  /** Start no sooner than this from now. A number is milliseconds. Default: now. */
+  delay?: number | Duration;
+}
+
+/** Options of a call. A class, so that a client can tell them from an argument. */
+export class Opts<I, O> {
+  readonly opts: IngressCallOptions<I, O>;
+
+  static from<I = unknown, O = unknown>(opts: IngressCallOptions<I, O>): Opts<I, O> {
+    return new Opts(opts);
+  }
+
+  constructor(opts: IngressCallOptions<I, O>) {
+    this.opts = opts;
+  }
+}
+
+/** Options of a one-way call. */
+export class SendOpts<I = unknown> {
+  readonly opts: IngressSendOptions<I>;
+
+  static from<I = unknown>(opts: IngressSendOptions<I>): SendOpts<I> {
+    return new SendOpts(opts);
+  }
+
+  constructor(opts: IngressSendOptions<I>) {
+    this.opts = opts;
+  }
+
+  /** In milliseconds. */
+  delay(): number | undefined {
+    return this.opts.delay === undefined ? undefined : durationToMs(this.opts.delay);
+  }
+}
+
+/** Options go last: `client.greet(name, rpc.opts({ idempotencyKey: "a" }))`. */
+export const rpc: {
+  opts<I, O>(opts: IngressCallOptions<I, O>): Opts<I, O>;
+  sendOpts<I>(opts: IngressSendOptions<I>): SendOpts<I>;
+} = {
+  opts: <I, O>(opts: IngressCallOptions<I, O>): Opts<I, O> => Opts.from(opts),
+  sendOpts: <I>(opts: IngressSendOptions<I>): SendOpts<I> => SendOpts.from(opts),
+};
+
+/** The type of a handler's argument, from what is left of its parameters without the context. */
+export type InferArgType<P> = P extends [infer A, ...unknown[]] ? A : unknown;
+
+/** One function a handler; each resolves to the handler's result, or rejects with `HttpCallError`. */
+export type IngressClient<M> = {
+  [K in keyof M as M[K] extends never ? never : K]: M[K] extends (
+    ctx: Any,
+    ...args: infer P
+  ) => PromiseLike<infer O>
+    ? (...args: [...P, ...[opts?: Opts<InferArgType<P>, O>]]) => PromiseLike<O>
+    : never;
+};
+
+/** One function a handler; each resolves once the server has taken the request. */
+export type IngressSendClient<M> = {
+  [K in keyof M as M[K] extends never ? never : K]: M[K] extends (
+    ctx: Any,
+    ...args: infer P
+  ) => PromiseLike<infer O>
+    ? (...args: [...P, ...[opts?: SendOpts<InferArgType<P>>]]) => Promise<Send<O>>
+    : never;
+};
+
+declare const RESULT: unique symbol;
+
+/** An accepted one-way call. */
+export type Send<T = unknown> = {
+  invocationId: string;
+  /** `PreviouslyAccepted`: there was a request with the same idempotency key before. */
+  status: "Accepted" | "PreviouslyAccepted";
+  /** It was sent with an idempotency key, so that its result is retained. */
+  attachable: boolean;
+  /** Never there at run time. */
+  readonly [RESULT]?: T;
+};
+
+/** A call by names. */
+export interface IngressCall<I> {
+  service: string;
+  handler: string;
+  parameter: I;
+  /** For keyed services. */
+  key?: string;
+}
+
+export interface Ingress {
+  /** Calls handlers and waits for their results. */
+  serviceClient<D>(opts: ServiceDefinitionFrom<D>): IngressClient<Service<D>>;
+  /** Starts handlers. */
+  serviceSendClient<D>(opts: ServiceDefinitionFrom<D>): IngressSendClient<Service<D>>;
+  call<I = Uint8Array, O = Uint8Array>(call: IngressCall<I> & { opts?: Opts<I, O> }): Promise<O>;
+  send<I = Uint8Array>(call: IngressCall<I> & { opts?: SendOpts<I> }): Promise<Send>;
+  /** Completes an awakeable. Resolves also when it was completed before; the first completion counts. */
+  resolveAwakeable<T>(id: string, payload?: T, payloadSerde?: Serde<T>): Promise<void>;
+  /** The handler that waits for it gets a terminal error with this reason. */
+  rejectAwakeable(id: string, reason: string): Promise<void>;
+  /** Waits for the result of a one-way call. */
+  result<T>(send: Send<T>, resultSerde?: Serde<T>): Promise<T>;
+}
+
+export type ConnectionOpts = {
+  /** Of the server's ingress, such as `http://localhost:8080`. */
+  url: string;
+  /** For every request. */
+  headers?: Record<string, string>;
+  /** For payloads that do not say. Default: JSON. */
+  serde?: Serde<Any>;
+  /** Default: the global one. */
+  fetch?: typeof globalThis.fetch;
+};

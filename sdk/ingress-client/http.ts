@@ -1,0 +1,70 @@
+/** Requests to the ingress: headers, limits in time, errors. */
+import type { ConnectionOpts } from "./api.ts";
+
+/** The server answered with a status that is not a success; a terminal error of a handler comes as its code. */
+export class HttpCallError extends Error {
+  override name = "HttpCallError";
+  readonly status: number;
+  /** JSON of the server with `code` and `message`, unless something between answered. */
+  readonly responseText: string;
+
+  constructor(status: number, responseText: string, message: string) {
+    super(message);
+    this.status = status;
+    this.responseText = responseText;
+  }
+}
+
+export interface PostOptions {
+  readonly body: Uint8Array;
+  readonly contentType: string | undefined;
+  readonly idempotencyKey?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly timeout?: number;
+  readonly signal?: AbortSignal;
+}
+
+export class IngressHttp {
+  readonly #base: string;
+  readonly #headers: Readonly<Record<string, string>>;
+  readonly #fetch: typeof globalThis.fetch;
+
+  constructor({ url, headers = {}, fetch = globalThis.fetch }: ConnectionOpts) {
+    this.#base = url.replace(/\/+$/, "");
+    this.#headers = headers;
+    // Called without a receiver: browsers refuse their fetch with a foreign one.
+    this.#fetch = (...args) => fetch(...args);
+  }
+
+  /** The body of the answer. Rejects with `HttpCallError`, or with what `fetch` rejects with. */
+  post(path: string, options: PostOptions): Promise<Uint8Array> {
+    const { body, contentType, idempotencyKey, headers, timeout, signal } = options;
+    if (timeout !== undefined && signal !== undefined) {
+      throw new TypeError("either timeout or signal, not both");
+    }
+    const ending = timeout === undefined ? signal : AbortSignal.timeout(timeout);
+    return this.#request(path, {
+      method: "POST",
+      // A copy: what the caller passed may be a view of shared memory, which fetch refuses.
+      body: new Uint8Array(body),
+      headers: {
+        ...this.#headers,
+        ...headers,
+        ...(contentType !== undefined && { "content-type": contentType }),
+        ...(idempotencyKey !== undefined && { "idempotency-key": idempotencyKey }),
+      },
+      ...(ending !== undefined && { signal: ending }),
+    });
+  }
+
+  get(path: string): Promise<Uint8Array> {
+    return this.#request(path, { method: "GET", headers: this.#headers });
+  }
+
+  async #request(path: string, init: RequestInit): Promise<Uint8Array> {
+    const response = await this.#fetch(this.#base + path, init);
+    if (response.ok) return new Uint8Array(await response.arrayBuffer());
+    const text = await response.text();
+    throw new HttpCallError(response.status, text, `Request failed: ${response.status}\n${text}`);
+  }
+}
