@@ -41,6 +41,7 @@ export class Processor implements Door {
   #scheduled = false;
   #stopped = false;
   #nextReplyTo = 1;
+  #barriersUnderWay = 0;
 
   constructor(options: ProcessorOptions) {
     this.#options = options;
@@ -95,6 +96,7 @@ export class Processor implements Door {
 
   #wake(): void {
     if (this.#scheduled || this.#stopped) return;
+    if (this.#isBarrierUnderWay && this.#queue.length < BATCH_INPUTS_MAX) return;
     this.#scheduled = true;
     this.#schedule(this.#flush);
   }
@@ -172,13 +174,24 @@ export class Processor implements Door {
   }
 
   #dispatchDurable(effects: readonly Effect[]): void {
+    this.#barriersUnderWay += 1;
     this.#options.store.barrier((error) => {
+      this.#barriersUnderWay -= 1;
       if (error !== null) return this.#fail(error);
       if (this.#stopped) return undefined;
       const ports = present(this.#ports, "the ports of the processor");
       for (const effect of effects) dispatch(effect, ports, this.#answer);
+      if (this.#queue.length > 0) this.#wake();
       return undefined;
     });
+  }
+
+  /**
+   * What is committed now would have to wait for the next barrier, which begins when this one ends: so it collects until then,
+   * and costs one transaction instead of several.
+   */
+  get #isBarrierUnderWay(): boolean {
+    return this.#barriersUnderWay > 0;
   }
 
   readonly #answer = (effect: ReplyEffect): void => {

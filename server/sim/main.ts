@@ -1,10 +1,11 @@
 /** `npm run sim -- [--seed N] [--count N]`: histories one after the other, with the end of the first that breaks a promise. */
 import { parseArgs } from "node:util";
+import { systemClock } from "../base/clock.ts";
 import { simulate } from "./simulate.ts";
 
 const { values: flags } = parseArgs({
   options: {
-    seed: { type: "string", default: String(Date.now() % 1_000_000_000) },
+    seed: { type: "string", default: String(systemClock.nowMs() % 1_000_000_000) },
     count: { type: "string", default: "1" },
   },
 });
