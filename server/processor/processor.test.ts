@@ -50,7 +50,10 @@ class Fixture {
   }
 }
 
-const turn = () => new Promise((resolve) => setImmediate(resolve));
+/** Long enough for a batch that does not grow any more. */
+async function turn(): Promise<void> {
+  for (let count = 0; count < 3; count += 1) await new Promise((resolve) => setImmediate(resolve));
+}
 
 function invoke(number: number, replyTo: number | null = null): Input {
   const id = new Uint8Array(24).fill(number);
@@ -71,6 +74,29 @@ describe("the processor", () => {
     assert.equal(store.transactions, 1);
   });
 
+  it("collects what comes while a barrier is under way into one transaction", async () => {
+    const { processor, store } = new Fixture();
+    processor.submit(invoke(1));
+    await turn();
+    for (const number of [2, 3, 4]) {
+      processor.submit(invoke(number));
+      await turn();
+    }
+    assert.equal(store.transactions, 1);
+    store.pass();
+    await turn();
+    assert.equal(store.transactions, 2);
+  });
+
+  it("does not hold a batch for ever while inputs stream in", async () => {
+    const { processor, store } = new Fixture();
+    for (let number = 1; number <= 8; number += 1) {
+      processor.submit(invoke(number));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    assert.equal(store.transactions, 1);
+  });
+
   it("lets no effect out before its barrier, and keeps their order", async () => {
     const { processor, store, seen } = new Fixture();
     const replies: Reply[] = [];
@@ -82,6 +108,9 @@ describe("the processor", () => {
     processor.submit(invoke(2));
     await turn();
     assert.deepEqual([seen, replies], [[], []]);
+    store.pass();
+    await turn();
+    assert.equal(seen.length, 1);
     store.pass();
     assert.deepEqual(
       seen.map((effect) => effect.type === "start-attempt" && effect.seq),
@@ -122,6 +151,7 @@ describe("the processor", () => {
     const attempt = { seq: 1, epoch: 0, deploymentId: "dp", protocolVersion: 6 };
     const command = { type: MessageType.SendSignalCommand, targetInvocationId: undefined };
     const broken = { type: "append-command", attempt, command, body: null, ackRequested: true };
+    store.pass();
     processor.submit(broken as unknown as Input);
     await turn();
     store.pass();
@@ -160,7 +190,7 @@ describe("the processor", () => {
     processor.submit(invoke(3));
     await turn();
     assert.equal(fatal.length, 1);
-    assert.equal(store.transactions, 2);
+    assert.equal(store.transactions, 1);
     assert.deepEqual(seen, []);
   });
 

@@ -1,6 +1,6 @@
 /**
- * The single writer. Inputs collect while a turn of the event loop runs; at its end they are applied in one transaction; their
- * effects leave once the barrier that covers the commit has passed, in commit order.
+ * The single writer. Inputs collect while a barrier is under way and for as long as each turn of the event loop brings more; then
+ * they are applied in one transaction, and their effects leave once the barrier that covers the commit has passed, in commit order.
  *
  * P1 Nothing but this class applies inputs, and no `await` stands inside a transaction.
  * P2 No effect is dispatched before everything committed up to its batch is durable.
@@ -20,6 +20,9 @@ import type { Door, Ports, Store } from "./ports.ts";
 
 /** So many inputs go into one transaction; the rest into the next, so that answers are not held up by a flood. */
 const BATCH_INPUTS_MAX = 1024;
+
+/** A batch is never held longer than this for more inputs, in turns of the event loop. */
+const COLLECT_TURNS_MAX = 4;
 
 export interface ProcessorOptions {
   readonly store: Store;
@@ -42,6 +45,9 @@ export class Processor implements Door {
   #stopped = false;
   #nextReplyTo = 1;
   #barriersUnderWay = 0;
+  /** Turns for which the next batch has been growing, and its length in the last of them. */
+  #turns = 0;
+  #lengthBefore = 0;
 
   constructor(options: ProcessorOptions) {
     this.#options = options;
@@ -102,15 +108,12 @@ export class Processor implements Door {
   }
 
   readonly #flush = (): void => {
-    if (this.#options.store.commitGate !== null && !this.#stopped) {
-      void this.#options.store.commitGate.then(this.#flush);
-      return;
-    }
-    this.#scheduled = false;
     if (this.#stopped) return;
-    const batch =
-      this.#queue.length > BATCH_INPUTS_MAX ? this.#queue.splice(0, BATCH_INPUTS_MAX) : this.#queue;
-    if (batch === this.#queue) this.#queue = [];
+    if (this.#isGrowing()) return this.#schedule(this.#flush);
+    const { commitGate } = this.#options.store;
+    if (commitGate !== null) return void commitGate.then(this.#flush);
+    this.#scheduled = false;
+    const batch = this.#queue.splice(0, BATCH_INPUTS_MAX);
     try {
       const effects = this.#commit(batch);
       if (effects.length > 0) this.#dispatchDurable(effects);
@@ -118,7 +121,25 @@ export class Processor implements Door {
       this.#fail(error);
     }
     if (this.#queue.length > 0) this.#wake();
+    return undefined;
   };
+
+  /**
+   * While more comes in with each turn it pays to wait for one more: a turn costs microseconds, a transaction and its barrier
+   * a hundred times that. A lone input waits for one.
+   */
+  #isGrowing(): boolean {
+    const { length } = this.#queue;
+    const isGrowing = length > this.#lengthBefore && length < BATCH_INPUTS_MAX;
+    if (isGrowing && this.#turns < COLLECT_TURNS_MAX) {
+      this.#turns += 1;
+      this.#lengthBefore = length;
+      return true;
+    }
+    this.#turns = 0;
+    this.#lengthBefore = 0;
+    return false;
+  }
 
   #commit(batch: readonly Input[]): readonly Effect[] {
     try {
