@@ -19,7 +19,11 @@ async function serve(config: Config): Promise<void> {
   }
   process.on("unhandledRejection", (error) => log.error("unhandled-rejection", errorFields(error)));
   const server = await boot(config, { log, clock: systemClock, onFatal: () => process.exit(1) });
-  stopOnSignals(server, () => log.info("stopped"));
+  stopOnSignals(
+    server,
+    () => log.info("stopped"),
+    (error) => log.error("stop-failed", errorFields(error)),
+  );
   const { ingress, admin } = server;
   const { pid } = process;
   process.stdout.write(
@@ -28,15 +32,25 @@ async function serve(config: Config): Promise<void> {
 }
 
 /** The first signal drains, a second one does not wait. */
-function stopOnSignals(server: Server, stopped: () => void): void {
+function stopOnSignals(
+  server: Server,
+  stopped: () => void,
+  failed: (error: unknown) => void,
+): void {
   let stopping = false;
   const onSignal = (): void => {
     if (stopping) process.exit(1);
     stopping = true;
-    void server.stop().then(() => {
-      stopped();
-      process.exit(0);
-    });
+    server.stop().then(
+      () => {
+        stopped();
+        process.exit(0);
+      },
+      (error: unknown) => {
+        failed(error);
+        process.exit(1);
+      },
+    );
   };
   process.on("SIGTERM", onSignal);
   process.on("SIGINT", onSignal);

@@ -18,7 +18,6 @@ import type { ServedHandler } from "../context/served-handler.ts";
 import { toError } from "../define/errors.ts";
 import { decodeMessage } from "../protocol/codec.ts";
 import { FrameDecoder } from "../protocol/frame.ts";
-import { MESSAGE_BYTES_MAX_DEFAULT } from "../protocol/limits.ts";
 import { ProtocolError } from "../protocol/protocol-error.ts";
 import type { ProtocolVersion } from "../protocol/version.ts";
 
@@ -33,12 +32,15 @@ export interface InvocationOptions {
   readonly attemptHeaders?: AttemptHeaders;
 }
 
+/** Against bytes that are no frames. What a message may really hold is for the server to limit, which can be set there. */
+const MESSAGE_BYTES_MAX = 512 * 1024 * 1024;
+
 const INTERNAL_ERROR = 500;
 const PROTOCOL_VIOLATION = 571;
 
 export class Invocation {
   readonly #attempt: Attempt;
-  readonly #decoder = new FrameDecoder(MESSAGE_BYTES_MAX_DEFAULT);
+  readonly #decoder = new FrameDecoder(MESSAGE_BYTES_MAX);
 
   constructor(options: InvocationOptions) {
     const { handler, version, sink, host = defaultHost, attemptHeaders = {} } = options;
@@ -54,7 +56,8 @@ export class Invocation {
   onData(chunk: Uint8Array): void {
     if (this.isOver) return;
     try {
-      this.#decoder.push(chunk);
+      // Handlers get views of it; they expect plain bytes, not a Buffer with methods of its own.
+      this.#decoder.push(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength));
       for (let frame = this.#decoder.next(); frame !== undefined; frame = this.#decoder.next()) {
         this.#attempt.onMessage(decodeMessage(frame.type, frame.body));
       }

@@ -257,6 +257,11 @@ export class Attempts implements AttemptRunner {
       return;
     }
     this.#fill(deploymentId);
+    // Nothing of this deployment is left whose end would let another one begin: those who wait for it may run elsewhere now.
+    if (this.#countOf(deploymentId) === 0) {
+      this.#waiting.unpark(deploymentId);
+      this.#fill(deploymentId);
+    }
   }
 
   /** Those who waited for this deployment came before those who wait for room in general. */

@@ -14,6 +14,11 @@ const VIOLATION = 571;
 /** Longer delays are a mistake of the endpoint; also keeps due times within what a clock can show. */
 export const RETRY_DELAY_MS_MAX = 365 * 24 * 60 * 60 * 1000;
 
+/** In characters: failures are kept with the invocation and written anew with each retry. */
+const MESSAGE_LENGTH_MAX = 8 * 1024;
+const STACKTRACE_LENGTH_MAX = 32 * 1024;
+const NAME_LENGTH_MAX = 256;
+
 const BEHAVIORS: Readonly<Record<ErrorBehavior, Failing["behavior"]>> = {
   0: "retry",
   1: "pause",
@@ -69,11 +74,16 @@ export function notAttempted(errorCode: string, message: string): Failing {
 
 /** The handler reported an error that is not terminal. */
 export function handlerError(error: ErrorMessage): Failing {
-  const { relatedCommandIndex, relatedCommandName, relatedCommandType, stacktrace } = error;
+  const { relatedCommandIndex, relatedCommandType } = error;
+  const stacktrace = error.stacktrace.slice(0, STACKTRACE_LENGTH_MAX);
+  const relatedCommandName = error.relatedCommandName?.slice(0, NAME_LENGTH_MAX);
   const failure: AttemptFailure = {
     code: error.code === 0 ? INTERNAL : failureCode(error.code),
     errorCode: errorCodeOf(error.code),
-    message: error.message === "" ? "the handler failed without a message" : error.message,
+    message:
+      error.message === ""
+        ? "the handler failed without a message"
+        : error.message.slice(0, MESSAGE_LENGTH_MAX),
     ...(stacktrace === "" ? {} : { stacktrace }),
     ...(relatedCommandIndex === undefined ? {} : { relatedCommandIndex }),
     ...(relatedCommandName === undefined ? {} : { relatedCommandName }),

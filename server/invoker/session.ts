@@ -27,6 +27,9 @@ import {
   violation,
 } from "./failures.ts";
 
+/** The set is held against every notification that comes; no handler waits for so many at once. */
+const AWAITED_MAX = 10_000;
+
 /** The code with which a frame decoder refuses a length. */
 const TOO_LARGE = 413;
 
@@ -138,7 +141,11 @@ export class Session {
 
   #suspend(suspension: Suspension): void {
     const { completions, signals, namedSignals } = suspension;
-    if (completions.length + signals.length + namedSignals.length === 0) {
+    const awaited = completions.length + signals.length + namedSignals.length;
+    if (awaited > AWAITED_MAX) {
+      return this.fail(violation(`the endpoint awaits ${awaited} results at once`));
+    }
+    if (awaited === 0) {
       // A V7 await tree decodes, but is not what was agreed.
       return this.fail(violation("the endpoint suspended without naming what it waits for"));
     }

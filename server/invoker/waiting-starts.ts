@@ -108,6 +108,16 @@ export class WaitingStarts {
     return this.#remove(start);
   }
 
+  /** Those who waited for room at this deployment wait for room in general: it may never have an attempt again. */
+  unpark(deploymentId: string): void {
+    const parked = this.#parked.get(deploymentId);
+    if (parked === undefined) return;
+    this.#parked.delete(deploymentId);
+    for (let start = parked.shift(); start !== undefined; start = parked.shift()) {
+      this.#general.push(start);
+    }
+  }
+
   #remove(start: WaitingStart | undefined): WaitingStart | undefined {
     if (start !== undefined) this.#bySeq.delete(start.seq);
     return start;

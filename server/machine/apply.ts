@@ -50,7 +50,7 @@ function applyOne(step: Step, input: Input): void {
     case "resume":
       return onResume(step, input);
     case "timers-due":
-      return onTimersDue(step);
+      return onTimersDue(step, input);
     case "fetch-ready":
       return onFetchReady(step, input);
     case "register-deployment":

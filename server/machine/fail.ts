@@ -1,4 +1,5 @@
 /** An attempt failed: retry later, pause, or finish with the error (service protocol 8.13). */
+import { assert } from "../base/assert.ts";
 import { finishWithFailure } from "./finish.ts";
 import type { FailAttempt } from "./input.ts";
 import type { AttemptFailure, Invocation } from "./invocation.ts";
@@ -53,6 +54,7 @@ function retry(step: Step, invocation: Invocation, retryAfterMs: number | null):
 
 function backOff(step: Step, invocation: Invocation, delayMs: number): void {
   const retryAtMs = step.nowMs + delayMs;
+  assert(Number.isSafeInteger(retryAtMs), `a retry at ${retryAtMs} is no time`);
   transition(step, invocation, { status: "backing-off", retryAtMs });
   const { seq, epoch } = invocation;
   addTimer(step, { dueMs: retryAtMs, seq, kind: "retry", arg: epoch });

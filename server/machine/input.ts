@@ -125,6 +125,10 @@ export interface Resume {
 
 export interface TimersDue {
   readonly type: "timers-due";
+  /** At most so many fire. Default: a page of them. */
+  readonly limit?: number;
+  /** They are removed without firing: what they are for cannot be applied. */
+  readonly drop?: boolean;
 }
 
 /** Asks again for the attempts of running invocations: after a restart, or when hints had to be dropped. */

@@ -31,6 +31,7 @@ const DEPLOYMENT: Deployment = {
       ty: "SERVICE",
       handlers: [
         { name: "greet", retryPolicyMaxAttempts: 3, retryPolicyInitialInterval: 100 },
+        { name: "eager", retryPolicyMaxAttempts: 1e6, retryPolicyInitialInterval: 0 },
         { name: "fragile", retryPolicyMaxAttempts: 1, retryPolicyOnMaxAttempts: "KILL" },
       ],
     },
@@ -329,6 +330,17 @@ describe("a failed attempt", () => {
     assert.deepEqual(types(resumed), ["reply", "start-attempt"].toReversed());
   });
 
+  it("is retried at once, however often, where the policy has no delay", () => {
+    const world = new World();
+    const target = { service: "Greeter", handler: "eager", key: null };
+    let attempt = world.start({ target });
+    for (let count = 0; count < 1100; count += 1) {
+      world.apply(failed(attempt));
+      attempt = attemptIn(world.apply({ type: "timers-due" }));
+    }
+    assert.equal(world.status(attempt.seq), "running");
+  });
+
   it("ends the invocation with the error where the policy says kill", () => {
     const world = new World();
     const target = { service: "Greeter", handler: "fragile", key: null };
@@ -419,6 +431,15 @@ describe("an awakeable", () => {
     const start = world.apply({ type: "timers-due" })[0];
     assert(start?.type === "start-attempt");
     assert.equal(start.knownEntries, 2);
+  });
+
+  it("that cancels a paused invocation gives it all its tries again", () => {
+    const world = new World();
+    const attempt = world.start();
+    world.apply(failed(attempt, { behavior: "pause" }));
+    const woken = attemptIn(world.apply(resolve("", 1)));
+    world.apply(failed(woken));
+    assert.equal(world.status(attempt.seq), "backing-off");
   });
 
   it("of an unknown invocation is answered without harm", () => {

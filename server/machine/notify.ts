@@ -52,5 +52,9 @@ export function onSignal(step: Step, input: SignalInvocation): void {
     return;
   }
   notify(step, invocation, { type: MessageType.Signal, id, result });
-  if (isCancel && invocation.state.status === "paused") run(step, invocation);
+  if (isCancel && invocation.state.status === "paused") {
+    // What the handler does to clean up has all its tries.
+    invocation.retryCount = 0;
+    run(step, invocation);
+  }
 }

@@ -52,6 +52,8 @@ export function retryPolicy(resolved: ResolvedHandler | undefined): RetryPolicy 
  * so that the same inputs give the same delay.
  */
 export function retryDelayMs(policy: RetryPolicy, retry: number, salt: number): number {
+  // Without the first line 0 times the Infinity that the power grows to would be no number.
+  if (policy.initialIntervalMs === 0) return 0;
   const base = Math.min(
     policy.initialIntervalMs * policy.factor ** (retry - 1),
     policy.maxIntervalMs,

@@ -1,6 +1,7 @@
 /** Due times: sleeps end, retries and scheduled invocations start, finished ones are forgotten. */
 import { MessageType } from "../../sdk/protocol/message-type.ts";
 import { unreachable } from "../base/assert.ts";
+import type { TimersDue } from "./input.ts";
 import { notify } from "./notify.ts";
 import { run } from "./status.ts";
 import type { Step } from "./step.ts";
@@ -9,8 +10,10 @@ import type { Timer } from "./tx.ts";
 /** So many timers fire in one transaction; the rest in the next, so that a heap of them holds nothing up. */
 export const TIMERS_PER_BATCH_MAX = 256;
 
-export function onTimersDue(step: Step): void {
-  for (const timer of step.tx.takeDueTimers(step.nowMs, TIMERS_PER_BATCH_MAX)) fire(step, timer);
+export function onTimersDue(step: Step, input: TimersDue): void {
+  const { limit = TIMERS_PER_BATCH_MAX, drop = false } = input;
+  const due = step.tx.takeDueTimers(step.nowMs, limit);
+  if (!drop) for (const timer of due) fire(step, timer);
   const dueMs = step.tx.nextDueMs();
   if (dueMs !== undefined) step.effects.push({ type: "arm-timer", dueMs });
 }

@@ -16,7 +16,7 @@ class SlowStore implements Store {
   transactions = 0;
   transact<T>(fn: (tx: Transactor) => T): T {
     this.transactions += 1;
-    return this.memory.transact(fn);
+    return this.memory.transact((tx) => fn(this.#unreadable(tx)));
   }
   read<T>(fn: (reader: Reader) => T): T {
     return this.memory.read(fn);
@@ -25,10 +25,28 @@ class SlowStore implements Store {
     this.barriers.push(done);
   }
   commitGate: Promise<void> | null = null;
+  /** As a row that was written wrong: whoever loads it fails. */
+  unreadableSeq: number | null = null;
+
+  #unreadable(tx: Transactor): Transactor {
+    return new Proxy(tx, {
+      get: (target, name) => {
+        const value: unknown = Reflect.get(target, name, target);
+        if (typeof value !== "function") return value;
+        return (...args: unknown[]): unknown => {
+          assert(name !== "invocation" || args[0] !== this.unreadableSeq, "the row is broken");
+          return Reflect.apply(value, target, args);
+        };
+      },
+    });
+  }
+
   pass(): void {
     for (const done of this.barriers.splice(0)) done(null);
   }
 }
+
+let nowMs = 1000;
 
 class Fixture {
   readonly store = new SlowStore();
@@ -37,7 +55,7 @@ class Fixture {
   readonly defects: unknown[] = [];
   readonly processor = new Processor({
     store: this.store,
-    clock: { nowMs: () => 1000 },
+    clock: { nowMs: () => nowMs },
     onFatal: (error) => this.fatal.push(error),
     onDefect: (error) => this.defects.push(error),
   });
@@ -142,6 +160,24 @@ describe("the processor", () => {
     assert.equal(defects.length, 1);
     assert.equal(replies[0]?.kind, "failed");
     assert.equal(seen.filter((effect) => effect.type === "start-attempt").length, 2);
+  });
+
+  it("drops the one timer that cannot be applied, and fires the others", async () => {
+    const { processor, store, seen, defects } = new Fixture();
+    const delayed = (number: number) => ({ ...invoke(number), startAtMs: 1001 }) as Input;
+    for (const number of [1, 2, 3]) processor.submit(delayed(number));
+    await turn();
+    store.pass();
+    store.unreadableSeq = 2;
+    seen.length = 0;
+    nowMs = 2000;
+    processor.submit({ type: "timers-due" });
+    await turn();
+    store.pass();
+    nowMs = 1000;
+    assert(defects.length > 0);
+    const started = seen.filter((effect) => effect.type === "start-attempt");
+    assert.deepEqual(started.map((effect) => effect.seq).toSorted(), [1, 3]);
   });
 
   it("fails the attempt whose input is a defect, so that it is tried again", async () => {

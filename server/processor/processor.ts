@@ -12,7 +12,8 @@ import type { Clock } from "../base/clock.ts";
 import { present } from "../base/assert.ts";
 import { apply } from "../machine/apply.ts";
 import type { Effect, Reply, ReplyEffect } from "../machine/effect.ts";
-import type { Input, ReplyTo } from "../machine/input.ts";
+import type { AttemptRef, Input, ReplyTo, TimersDue } from "../machine/input.ts";
+import { TIMERS_PER_BATCH_MAX } from "../machine/timer.ts";
 import { finishStep, newStep } from "../machine/step.ts";
 import type { Reader } from "../machine/tx.ts";
 import { dispatch } from "./dispatch.ts";
@@ -169,29 +170,42 @@ export class Processor implements Door {
     }
   }
 
-  /** What an input that could not be applied leaves behind: an answer, and a failed attempt in place of a silent one. */
+  /** What stands in for an input that could not be applied, so that nobody waits for what will not come. */
   #refuse(input: Input, error: unknown): readonly Effect[] {
     const message = error instanceof Error ? error.message : String(error);
     const replyTo: ReplyTo = "replyTo" in input ? input.replyTo : null;
-    if (replyTo !== null)
+    if (replyTo !== null) {
       return [{ type: "reply", to: replyTo, reply: { kind: "failed", message } }];
-    if (!("attempt" in input) || input.type === "fail") return [];
+    }
+    if (input.type === "timers-due") return this.#refuseTimers(input);
+    if (input.type === "fetch-ready") return [{ type: "ready-page", lastSeq: null }];
+    return "attempt" in input ? this.#refuseAttempt(input, message) : [];
+  }
+
+  /** The attempt fails in place of a silence; where even that cannot be applied, the invocation pauses. */
+  #refuseAttempt(
+    input: Input & { readonly attempt: AttemptRef },
+    message: string,
+  ): readonly Effect[] {
     const { attempt } = input;
-    const failure = { code: 500, errorCode: "RT0006", message: `internal error: ${message}` };
     const { seq, epoch } = attempt;
-    return [
-      { type: "close-attempt", seq, epoch },
-      ...this.#transact([
-        {
-          type: "fail",
-          attempt,
-          failure,
-          retryAfterMs: null,
-          behavior: "retry",
-          countsForSdk: true,
-        },
-      ]),
-    ];
+    const failure = { code: 500, errorCode: "RT0006", message: `internal error: ${message}` };
+    const behavior = input.type === "fail" ? "pause" : "retry";
+    if (input.type === "fail" && input.behavior === "pause") return [];
+    const fail = { type: "fail", attempt, failure, behavior, retryAfterMs: null } as const;
+    const effects = this.#commitAlone({ ...fail, countsForSdk: true });
+    return [{ type: "close-attempt", seq, epoch }, ...effects];
+  }
+
+  /** One of a page of timers cannot be applied: each is tried alone, and that one is dropped. */
+  #refuseTimers({ limit, drop }: TimersDue): readonly Effect[] {
+    if (drop === true) return [];
+    if (limit === 1) return this.#commitAlone({ type: "timers-due", limit, drop: true });
+    const effects: Effect[] = [];
+    for (let count = 0; count < TIMERS_PER_BATCH_MAX; count += 1) {
+      effects.push(...this.#commitAlone({ type: "timers-due", limit: 1 }));
+    }
+    return effects;
   }
 
   #dispatchDurable(effects: readonly Effect[]): void {

@@ -16,7 +16,7 @@ export class TimerRows {
 
   constructor(db: Database) {
     this.#add = db.prepare(
-      "INSERT OR IGNORE INTO timer (due_ms, seq, kind, arg) VALUES (?, ?, ?, ?)",
+      "INSERT INTO timer (due_ms, seq, kind, arg) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
     );
     this.#next = db.prepare<[], number>("SELECT due_ms FROM timer ORDER BY due_ms LIMIT 1").pluck();
     this.#due = db
@@ -58,7 +58,7 @@ export class ListenerRows {
 
   constructor(db: Database) {
     this.#add = db.prepare(
-      "INSERT OR IGNORE INTO listener (seq, caller_seq, completion_id, message_type) VALUES (?, ?, ?, ?)",
+      "INSERT INTO listener (seq, caller_seq, completion_id, message_type) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
     );
     this.#of = db
       .prepare<[number], ListenerRow>(

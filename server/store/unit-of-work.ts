@@ -15,6 +15,9 @@ import { registryWith } from "./registry-with.ts";
 import { firstFields, noEntries, StoredInvocation } from "./stored-invocation.ts";
 import type { Tables } from "./tables.ts";
 
+/** More than there are attempts in flight by default. */
+const CACHED_MAX = 4096;
+
 export class UnitOfWork implements Transactor {
   readonly #tables: Tables;
   readonly #cache = new Map<number, Invocation>();
@@ -54,6 +57,11 @@ export class UnitOfWork implements Transactor {
       if (invocation.state.status !== "running") this.#cache.delete(invocation.seq);
     }
     this.#touched.clear();
+    // Running ones may also wait for room by the million: the oldest are read again when their turn comes.
+    for (const seq of this.#cache.keys()) {
+      if (this.#cache.size <= CACHED_MAX) break;
+      this.#cache.delete(seq);
+    }
   }
 
   rolledBack(): void {
