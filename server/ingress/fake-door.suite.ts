@@ -14,6 +14,17 @@ import type { Reader } from "../machine/tx.ts";
 import type { Door } from "../processor/ports.ts";
 
 export class FakeDoor implements Door {
+  isCongested = false;
+  readonly #relieved: (() => void)[] = [];
+
+  whenRelieved(fn: () => void): void {
+    this.#relieved.push(fn);
+  }
+
+  relieve(): void {
+    for (const fn of this.#relieved.splice(0)) fn();
+  }
+
   readonly inputs: Input[] = [];
   registry: Registry = EMPTY_REGISTRY;
   invocations: readonly Invocation[] = [];

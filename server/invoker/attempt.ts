@@ -1,5 +1,5 @@
 /**
- * One attempt on its exchange: the session's bytes onto the wire and back, half-close, timeouts, drain.
+ * One attempt on its exchange: the session's bytes onto the wire and back, half-close, timeouts, drain, back-pressure.
  *
  * T1 The request half is closed as soon as the attempt is over: some SDKs end their response only then (protocol 3.5).
  * T2 After that the rest of the response is dropped, for a bounded time and a bounded number of bytes; then the exchange is
@@ -29,7 +29,7 @@ const CROWDED_QUIET_MS_MAX = 1000;
 
 /** What the attempts of a runner share. */
 export interface AttemptContext {
-  readonly door: Pick<Door, "submit">;
+  readonly door: Pick<Door, "submit" | "isCongested" | "whenRelieved">;
   readonly messageBytesMax: number;
   readonly drainTimeoutMs: number;
   /** Wall clock, for HTTP dates. */
@@ -206,6 +206,13 @@ export class Attempt implements ExchangeHandler {
       this.#lastFrameMs = this.#lastReceivedMs;
     }
     if (this.#session.isOver) this.#drain();
+    else if (this.#context.door.isCongested) this.#holdBack();
+  }
+
+  /** What it brought waits to be applied: no more of it until that is done. */
+  #holdBack(): void {
+    this.#exchange?.pause();
+    this.#context.door.whenRelieved(() => this.#exchange?.resume());
   }
 
   #drain(): void {

@@ -35,6 +35,7 @@ class FakeExchange implements Exchange {
   readonly request: ExchangeRequest;
   readonly handler: ExchangeHandler;
   readonly writes: Uint8Array[] = [];
+  isPaused = false;
   /** What `write` answers. */
   isWritable = true;
   isEnded = false;
@@ -54,6 +55,14 @@ class FakeExchange implements Exchange {
 
   end(): void {
     this.isEnded = true;
+  }
+
+  pause(): void {
+    this.isPaused = true;
+  }
+
+  resume(): void {
+    this.isPaused = false;
   }
 
   reset(): void {
@@ -504,6 +513,22 @@ describe("an attempt forwards", () => {
       await turn();
       assert.equal(transport.at(0).writes.length, 1);
       assert.deepEqual(transport.at(0).frames, ["RunCompletion", "CommandAck", "RunCompletion"]);
+    });
+  });
+
+  it("and lets the endpoint wait while what it sent waits to be applied", async () => {
+    await inWorld({}, ({ door, transport, attempts }) => {
+      door.add(1);
+      attempts.start(start(1));
+      const exchange = transport.at(0).head();
+      exchange.data(bytesOf(RUN));
+      assert(!exchange.isPaused);
+      door.isCongested = true;
+      exchange.data(bytesOf(RUN));
+      assert(exchange.isPaused);
+      door.isCongested = false;
+      door.relieve();
+      assert(!exchange.isPaused);
     });
   });
 

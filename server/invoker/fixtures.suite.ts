@@ -98,6 +98,17 @@ export function invocationId(seq: number): Uint8Array {
 
 /** A door behind which nothing happens: inputs are kept, reads see what the test put there. */
 export class FakeDoor implements Door {
+  isCongested = false;
+  readonly #relieved: (() => void)[] = [];
+
+  whenRelieved(fn: () => void): void {
+    this.#relieved.push(fn);
+  }
+
+  relieve(): void {
+    for (const fn of this.#relieved.splice(0)) fn();
+  }
+
   readonly inputs: Input[] = [];
   readonly invocations = new Map<number, Invocation>();
   readonly journals = new Map<number, Entry[]>();

@@ -102,6 +102,14 @@ class Http1Exchange implements Exchange, Dispatcher.DispatchHandler {
     this.#body?.push(null);
   }
 
+  pause(): void {
+    if (this.#handler !== null) this.#controller?.pause();
+  }
+
+  resume(): void {
+    if (this.#handler !== null) this.#controller?.resume();
+  }
+
   reset(): void {
     const handler = this.#handler;
     if (handler === null) return;

@@ -187,6 +187,14 @@ class Http2Exchange implements Exchange {
     this.#stream?.end();
   }
 
+  pause(): void {
+    this.#stream?.pause();
+  }
+
+  resume(): void {
+    this.#stream?.resume();
+  }
+
   reset(): void {
     if (this.#isSilent || this.#isClosed) return;
     this.#isSilent = true;

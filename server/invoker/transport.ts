@@ -37,6 +37,9 @@ export interface Exchange {
   write(bytes: Uint8Array): boolean;
   /** Half-close: the request is complete. */
   end(): void;
+  /** No more data until `resume`, but for what is on its way: the peer's window fills up. */
+  pause(): void;
+  resume(): void;
   /** Cuts both halves; only `onClose` follows. */
   reset(): void;
 }

@@ -53,6 +53,10 @@ export interface Door {
   submit(input: Input): void;
   /** Submits an input that is answered; `answer` is called once, after the barrier that covers it. */
   ask(input: (replyTo: number) => Input, answer: (reply: Reply) => void): void;
+  /** More waits to be applied than is good: whoever can let others wait does, until `whenRelieved` calls. */
+  readonly isCongested: boolean;
+  /** Calls once, when it is congested no longer. */
+  whenRelieved(fn: () => void): void;
   /** The last committed state. Not for answers that leave the process: see `readDurable`. */
   read<T>(fn: (reader: Reader) => T): T;
   /** Reads, and hands the value out once all that it saw is durable. */

@@ -177,7 +177,10 @@ describe("the processor", () => {
     nowMs = 1000;
     assert(defects.length > 0);
     const started = seen.filter((effect) => effect.type === "start-attempt");
-    assert.deepEqual(started.map((effect) => effect.seq).toSorted(), [1, 3]);
+    assert.deepEqual(
+      started.map((effect) => effect.seq),
+      [1, 3],
+    );
   });
 
   it("fails the attempt whose input is a defect, so that it is tried again", async () => {
@@ -186,7 +189,13 @@ describe("the processor", () => {
     await turn();
     const attempt = { seq: 1, epoch: 0, deploymentId: "dp", protocolVersion: 6 };
     const command = { type: MessageType.SendSignalCommand, targetInvocationId: undefined };
-    const broken = { type: "append-command", attempt, command, body: null, ackRequested: true };
+    const broken = {
+      type: "append-command",
+      attempt,
+      command,
+      body: new Uint8Array(),
+      ackRequested: true,
+    };
     store.pass();
     processor.submit(broken as unknown as Input);
     await turn();
@@ -214,6 +223,28 @@ describe("the processor", () => {
       processor.read((reader) => reader.running(0, 9).length),
       2,
     );
+  });
+
+  it("is congested by a flood, and says when that is over", async () => {
+    const { processor, store } = new Fixture();
+    let relieved = 0;
+    for (let number = 0; number < 6000; number += 1) processor.submit({ type: "timers-due" });
+    assert(processor.isCongested);
+    processor.whenRelieved(() => (relieved += 1));
+    assert.equal(relieved, 0);
+    for (let count = 0; count < 10; count += 1) await turn();
+    store.pass();
+    assert(!processor.isCongested);
+    assert.equal(relieved, 1);
+  });
+
+  it("is congested by bytes as well as by numbers", () => {
+    const { processor } = new Fixture();
+    const attempt = { seq: 1, epoch: 0, deploymentId: "dp", protocolVersion: 6 };
+    const value = new Uint8Array(65 * 1024 * 1024);
+    const result = { kind: "value", value } as const;
+    processor.submit({ type: "propose-run", attempt, completionId: 1, result });
+    assert(processor.isCongested);
   });
 
   it("stops when the medium fails, and says so once", async () => {

@@ -25,6 +25,11 @@ const BATCH_INPUTS_MAX = 1024;
 /** A batch is never held longer than this for more inputs, in turns of the event loop. */
 const COLLECT_TURNS_MAX = 4;
 
+/** From then on streams are paused: an endpoint that sends without end fills its own windows, not our memory. */
+const CONGESTED_INPUTS = 4 * BATCH_INPUTS_MAX;
+const CONGESTED_BYTES = 64 * 1024 * 1024;
+const CONGESTED_BARRIERS = 16;
+
 export interface ProcessorOptions {
   readonly store: Store;
   readonly clock: Clock;
@@ -42,6 +47,8 @@ export class Processor implements Door {
   readonly #answers = new Map<number, (reply: Reply) => void>();
   #ports: Ports | null = null;
   #queue: Input[] = [];
+  #queueBytes = 0;
+  readonly #congested: (() => void)[] = [];
   #scheduled = false;
   #stopped = false;
   #nextReplyTo = 1;
@@ -62,7 +69,20 @@ export class Processor implements Door {
 
   submit(input: Input): void {
     this.#queue.push(input);
+    this.#queueBytes += bytesOf(input);
     this.#wake();
+  }
+
+  get isCongested(): boolean {
+    return (
+      this.#queue.length > CONGESTED_INPUTS ||
+      this.#queueBytes > CONGESTED_BYTES ||
+      this.#barriersUnderWay > CONGESTED_BARRIERS
+    );
+  }
+
+  whenRelieved(fn: () => void): void {
+    this.#congested.push(fn);
   }
 
   ask(input: (replyTo: number) => Input, answer: (reply: Reply) => void): void {
@@ -115,6 +135,7 @@ export class Processor implements Door {
     if (commitGate !== null) return void commitGate.then(this.#flush);
     this.#scheduled = false;
     const batch = this.#queue.splice(0, BATCH_INPUTS_MAX);
+    for (const input of batch) this.#queueBytes -= bytesOf(input);
     try {
       const effects = this.#commit(batch);
       if (effects.length > 0) this.#dispatchDurable(effects);
@@ -122,8 +143,13 @@ export class Processor implements Door {
       this.#fail(error);
     }
     if (this.#queue.length > 0) this.#wake();
-    return undefined;
+    return this.#relieve();
   };
+
+  #relieve(): void {
+    if (this.#congested.length === 0 || this.isCongested) return;
+    for (const relieved of this.#congested.splice(0)) relieved();
+  }
 
   /**
    * While more comes in with each turn it pays to wait for one more: a turn costs microseconds, a transaction and its barrier
@@ -217,7 +243,7 @@ export class Processor implements Door {
       const ports = present(this.#ports, "the ports of the processor");
       for (const effect of effects) dispatch(effect, ports, this.#answer);
       if (this.#queue.length > 0) this.#wake();
-      return undefined;
+      return this.#relieve();
     });
   }
 
@@ -240,4 +266,12 @@ export class Processor implements Door {
     this.stop();
     this.#options.onFatal(error instanceof Error ? error : new Error(String(error)));
   }
+}
+
+/** What an input of an attempt holds; requests from outside have a budget of their own. */
+function bytesOf(input: Input): number {
+  if (input.type === "append-command") return input.body.length;
+  return input.type === "propose-run" && input.result.kind === "value"
+    ? input.result.value.length
+    : 0;
 }

@@ -128,6 +128,11 @@ class Connection implements Exchange {
     this.#toEndpoint(() => this.#handling?.onInputClosed());
   }
 
+  /** The simulation's endpoints do not flood. */
+  pause(): void {}
+
+  resume(): void {}
+
   reset(): void {
     this.#toEndpoint(() => {
       this.#handling?.onAborted();
