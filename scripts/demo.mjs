@@ -10,6 +10,8 @@ import { Supervised } from "./supervise.mjs";
 const DEMO = process.env.CHECKOUT_DIRECTORY ?? path.join(ROOT, ".demo");
 const PORT_FILE = path.join(DEMO, "endpoint-port");
 
+const PARENT_CHECK_MS = 250;
+
 const PORT_ADVICE = `
 A port is taken by another program (perhaps by another npm start). Stop that one, or choose other ports:
   HOLDFAST_INGRESS=127.0.0.1:18080 HOLDFAST_ADMIN=127.0.0.1:19070 npm start`;
@@ -45,6 +47,11 @@ async function stop(signal, exitCode) {
 process.on("SIGINT", () => void stop("SIGINT", 0));
 process.on("SIGTERM", () => void stop("SIGTERM", 0));
 process.on("SIGHUP", () => void stop("SIGTERM", 0));
+if (process.env.npm_lifecycle_event === "start") {
+  // A signal to npm ends the shell between npm and us, and does not come any further: we notice that it is gone.
+  const shell = process.ppid;
+  setInterval(() => process.ppid !== shell && void stop("SIGTERM", 0), PARENT_CHECK_MS).unref();
+}
 
 /** Says why there is nothing more to do here. */
 async function giveUp(name, why, stderr) {

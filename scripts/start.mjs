@@ -6,7 +6,6 @@ import { fileURLToPath } from "node:url";
 
 const SCRIPTS = path.dirname(fileURLToPath(import.meta.url));
 
-// In one process, not a chain of them in package.json: npm hands a signal to the first command only.
 for (const script of ["ensure-install.mjs", "build.mjs"]) {
   const { status } = spawnSync(process.execPath, [path.join(SCRIPTS, script)], {
     stdio: "inherit",

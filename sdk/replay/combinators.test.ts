@@ -42,7 +42,7 @@ describe("a race", () => {
   it("suspends on everything that could win it", () => {
     const test = MachineTest.replaying(input());
     const nap = sleep(test.machine, "", 60);
-    const race = new Race([named(nap, "nap"), test.machine.signal(17)]);
+    const race = new Race<unknown>([named(nap, "nap"), test.machine.signal(17)]);
     test.machine.onInputClosed();
     assert.equal(test.progress(race), "closed");
     test.expectWritten(sleepCommand(1, 60), suspended([1], [1, 17]));

@@ -216,7 +216,8 @@ export class ReplayMachine<A> {
     const { opening, recorded } = state;
     const difference = findDifference(recorded.next.command, attempted);
     if (difference !== undefined) {
-      this.#mismatch(recorded, `does ${describeCommand(attempted)} (different: ${difference})`);
+      const now = `does ${describeCommand(attempted)} (different: ${difference})`;
+      this.#mismatch(recorded, now, attempted);
       return attempted;
     }
     const { command } = recorded.take();
@@ -380,9 +381,10 @@ export class ReplayMachine<A> {
   }
 
   /** The code does something else than the next recorded command. */
-  #mismatch(recorded: RecordedCommands, now: string): void {
+  #mismatch(recorded: RecordedCommands, now: string, attempted?: Command): void {
     this.#commandIndex += 1;
-    this.fail(mismatch(recorded.take(), this.#commandIndex, now));
+    const next = recorded.take();
+    this.fail(mismatch(next, this.#commandIndex, now, attempted ?? next.command));
   }
 }
 

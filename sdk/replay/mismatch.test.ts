@@ -47,7 +47,7 @@ describe("code that does not match the journal", () => {
     );
     assert.deepEqual(
       [error.relatedCommandIndex, error.relatedCommandName, error.relatedCommandType],
-      [1, "charge", MessageType.RunCommand],
+      [1, "nap", MessageType.SleepCommand],
     );
   });
 
@@ -65,7 +65,7 @@ describe("code that does not match the journal", () => {
     call(test.machine, { ...FIELDS, parameter: bytes('{"a":22}') });
     const { message } = test.expectError(
       570,
-      /parameter \(7 bytes recorded, 8 now, different from byte 6\)/,
+      /parameter \(7 bytes recorded, 8 now, different from byte 5\)/,
     );
     assert.doesNotMatch(message, /"a"/);
   });

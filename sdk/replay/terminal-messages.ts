@@ -1,7 +1,7 @@
 /** The messages that end an attempt without a result: Error and Suspension. */
 import { MessageType } from "../protocol/message-type.ts";
 import { CANCEL_SIGNAL } from "../protocol/messages.ts";
-import type { ErrorMessage, Suspension } from "../protocol/messages.ts";
+import type { Command, ErrorMessage, Suspension } from "../protocol/messages.ts";
 import type { Leaf } from "./await-node.ts";
 import { describeCommand } from "./command-match.ts";
 import type { RecordedCommand } from "./recorded-commands.ts";
@@ -46,11 +46,15 @@ export function errorMessage(failure: AttemptFailure): ErrorMessage {
   };
 }
 
-/** @param now what the code does instead of the recorded command, as the second half of a sentence */
+/**
+ * @param now what the code does instead of the recorded command, as the second half of a sentence
+ * @param related the command that operators are pointed to: what the code does, if that is a command
+ */
 export function mismatch(
   recorded: RecordedCommand,
   commandIndex: number,
   now: string,
+  related: Command,
 ): AttemptFailure {
   const { command, entryIndex } = recorded;
   return {
@@ -58,7 +62,7 @@ export function mismatch(
     message:
       `journal mismatch at entry ${entryIndex} (command ${commandIndex}): ` +
       `the journal holds ${describeCommand(command)}, but the code now ${now}. ${ADVICE}`,
-    relatedCommand: { index: commandIndex, name: command.name, type: command.type },
+    relatedCommand: { index: commandIndex, name: related.name, type: related.type },
   };
 }
 

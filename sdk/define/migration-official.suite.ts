@@ -1,0 +1,151 @@
+import * as restate from "@restatedev/restate-sdk";
+import * as clients from "@restatedev/restate-sdk-clients";
+import {
+  type Context,
+  handlers,
+  RestatePromise,
+  rpc,
+  serde,
+  service,
+  TerminalError,
+} from "@restatedev/restate-sdk";
+// What follows is the same in the other file: a service that uses what the two SDKs have in common.
+
+interface Order {
+  id: string;
+  amountCents: number;
+}
+
+export const payments = service({
+  name: "Payments",
+  handlers: {
+    charge: async (ctx: Context, order: Order): Promise<string> => {
+      const attempt = await ctx.run("charge", async () => `${order.id}-${order.amountCents}`, {
+        maxRetryAttempts: 5,
+        initialRetryInterval: { milliseconds: 100 },
+        maxRetryInterval: { seconds: 5 },
+        retryIntervalFactor: 2,
+        maxRetryDuration: 60_000,
+      });
+      if (order.amountCents === 0) {
+        throw new TerminalError("nothing to pay", { errorCode: 400, metadata: { id: order.id } });
+      }
+      return attempt;
+    },
+    ping: async (_ctx: restate.Context): Promise<void> => {},
+    untyped: async (_ctx: Context, anything) => {
+      return { seen: String(anything) };
+    },
+    upload: handlers.handler(
+      {
+        input: serde.binary,
+        accept: "application/*",
+        description: "takes bytes",
+        idempotencyRetention: { days: 1 },
+        retryPolicy: { maxAttempts: 3, onMaxAttempts: "kill" },
+      },
+      async (_ctx: Context, bytes: Uint8Array): Promise<number> => bytes.length,
+    ),
+    nothing: handlers.handler({ ingressPrivate: true }, async (_ctx: Context) => "x"),
+  },
+  description: "takes money",
+  metadata: { team: "shop" },
+  options: {
+    journalRetention: { days: 2 },
+    inactivityTimeout: 60_000,
+    abortTimeout: { minutes: 5 },
+    asTerminalError: (error) =>
+      error instanceof RangeError ? new TerminalError(error.message) : undefined,
+  },
+});
+
+export type Payments = typeof payments;
+
+export const shop = restate.service({
+  name: "Shop",
+  handlers: {
+    place: async (ctx: restate.Context, order: Order) => {
+      const name: string = await ctx.serviceClient(payments).charge(order);
+      const again: string = await ctx
+        .serviceClient<Payments>({ name: "Payments" })
+        .charge(order, rpc.opts({ idempotencyKey: order.id, headers: { a: "b" } }));
+      await ctx.serviceClient(payments).ping();
+      const size: number = await ctx
+        .serviceClient(payments)
+        .upload(Uint8Array.of(1), rpc.opts({ input: serde.binary }));
+      const handle: restate.InvocationHandle = ctx
+        .serviceSendClient(payments)
+        .charge(order, rpc.sendOpts({ delay: { hours: 1 } }));
+      const id: restate.InvocationId = await handle.invocationId;
+      const raw: Uint8Array = await ctx.genericCall({
+        service: "Payments",
+        method: "upload",
+        parameter: Uint8Array.of(1),
+      });
+      ctx.genericSend({ service: "Payments", method: "ping", parameter: new Uint8Array(0) });
+      return { name, again, size, id, raw: raw.length };
+    },
+
+    wait: async (ctx: Context) => {
+      const { id, promise } = ctx.awakeable<{ reference: string }>();
+      ctx.resolveAwakeable(id, { reference: "x" });
+      ctx.rejectAwakeable(id, new TerminalError("no"));
+      try {
+        const { reference } = await promise.orTimeout({ days: 7 });
+        return reference;
+      } catch (error) {
+        if (error instanceof restate.TimeoutError) return "late";
+        if (error instanceof restate.CancelledError) throw error;
+        throw restate.RetryableError.from(error, { retryAfter: { seconds: 1 } });
+      }
+    },
+
+    combine: async (ctx: Context) => {
+      const timer: restate.RestatePromise<void> = ctx.sleep({ seconds: 1 }, "timer");
+      const step = ctx.run(() => 1);
+      const [one, two] = await RestatePromise.all([step, ctx.run("two", () => "2")]);
+      const first = await RestatePromise.race([step.map(() => "step"), timer.map(() => "timer")]);
+      const any: number | string = await RestatePromise.any([step, ctx.run(() => "x")]);
+      const settled = await RestatePromise.allSettled([step]);
+      const call = ctx.serviceClient(payments).charge({ id: "1", amountCents: 1 });
+      ctx.cancel(await call.invocationId);
+      ctx.invocation(await call.invocationId).cancel();
+      return `${one + 1} ${two.length} ${first} ${any} ${settled[0].status}`;
+    },
+
+    context: async (ctx: Context, _input: string) => {
+      const { id, headers, body, attemptCompletedSignal, target } = ctx.request();
+      const now: number = await ctx.date.now();
+      const random: number = ctx.rand.random();
+      const uuid: string = ctx.rand.uuidv4();
+      ctx.console.log("hello", id, uuid);
+      attemptCompletedSignal.throwIfAborted();
+      return [now, random, headers.get("a"), body.length, target.service, await ctx.date.toJSON()];
+    },
+  },
+});
+
+export async function use(url: string): Promise<unknown[]> {
+  const ingress: clients.Ingress = clients.connect({ url, headers: { authorization: "Bearer x" } });
+  const charged: string = await ingress
+    .serviceClient(payments)
+    .charge({ id: "1", amountCents: 1 }, clients.rpc.opts({ idempotencyKey: "1", timeout: 1000 }));
+  await ingress.serviceClient<Payments>({ name: "Payments" }).ping();
+  const sent = await ingress
+    .serviceSendClient(payments)
+    .charge({ id: "1", amountCents: 1 }, clients.rpc.sendOpts({ delay: { seconds: 5 } }));
+  const result: string = await ingress.result(sent);
+  await ingress.resolveAwakeable("sign_1x", { reference: "x" });
+  await ingress.rejectAwakeable("sign_1x", "no");
+  try {
+    await ingress.call({ service: "Payments", handler: "ping", parameter: undefined });
+  } catch (error) {
+    if (error instanceof clients.HttpCallError) return [error.status, error.responseText];
+  }
+  return [charged, result, sent.invocationId, sent.status];
+}
+
+export const listen = (): Promise<number> =>
+  restate.endpoint().bind(payments).bind(shop).defaultServiceOptions({ abortTimeout: 1 }).listen(0);
+export const serve = (): Promise<number> => restate.serve({ services: [payments, shop], port: 0 });
+export const handler = restate.createEndpointHandler({ services: [payments, shop] });
