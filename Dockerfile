@@ -1,5 +1,6 @@
 # Build with the same scripts as everyone; run with one bundle and one addon, as nobody in particular.
-FROM node:24-bookworm AS build
+# Not 24: see better-sqlite3 in docs/decisions/005-dependencies.md.
+FROM node:22-bookworm AS build
 WORKDIR /build
 COPY package.json package-lock.json ./
 COPY sdk/package.json sdk/
@@ -10,7 +11,7 @@ RUN npm run build
 # What the bundle leaves outside: the addon and the two modules that find it.
 RUN node scripts/stage.mjs /app
 
-FROM node:24-bookworm-slim
+FROM node:22-bookworm-slim
 ENV NODE_ENV=production \
     HOLDFAST_DATA=/data \
     HOLDFAST_INGRESS=0.0.0.0:8080

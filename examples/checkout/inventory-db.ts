@@ -68,86 +68,52 @@ const SCHEMA = `
     kind TEXT NOT NULL
   ) STRICT;`;
 
-const ORDER_COLUMNS = `
-  order_id AS orderId, sku, quantity, amount_cents AS amountCents, status, awakeable_id AS awakeableId,
-  payment_reference AS paymentReference, cancel_reason AS cancelReason`;
-
 export class InventoryDb {
   readonly #db: Database.Database;
+  readonly #statements: ReturnType<typeof prepare>;
 
   /** @param file a path, or ":memory:" */
   constructor(file: string) {
     this.#db = new Database(file);
-    this.#db.pragma("journal_mode = WAL");
-    this.#db.exec(SCHEMA);
+    this.#db.exec(`PRAGMA journal_mode = WAL; ${SCHEMA}`);
+    this.#statements = prepare(this.#db);
   }
 
   /** Puts goods on the shelf unless the article is known. */
   stock(sku: string, available: number): void {
-    this.#db
-      .prepare("INSERT INTO stock (sku, available) VALUES (?, ?) ON CONFLICT (sku) DO NOTHING")
-      .run(sku, available);
+    this.#statements.addStock.run(sku, available);
   }
 
   available(sku: string): number {
-    const row = this.#db
-      .prepare<[string], { available: number }>("SELECT available FROM stock WHERE sku = ?")
-      .get(sku);
-    return row?.available ?? 0;
+    return this.#statements.available.get(sku)?.available ?? 0;
   }
 
   /** Takes goods off the shelf for an order; false when there are not enough. */
   reserve(orderId: string, sku: string, quantity: number): boolean {
     return this.#effect(orderId, "reserve", () => {
-      const held = this.#db.prepare("SELECT 1 FROM reservations WHERE order_id = ?").get(orderId);
-      if (held !== undefined) return true;
-      const taken = this.#db
-        .prepare("UPDATE stock SET available = available - ? WHERE sku = ? AND available >= ?")
-        .run(quantity, sku, quantity);
-      if (taken.changes === 0) return false;
-      this.#db
-        .prepare("INSERT INTO reservations (order_id, sku, quantity) VALUES (?, ?, ?)")
-        .run(orderId, sku, quantity);
+      if (this.#statements.reservation.get(orderId) !== undefined) return true;
+      if (this.#statements.take.run(quantity, sku, quantity).changes === 0) return false;
+      this.#statements.addReservation.run(orderId, sku, quantity);
       return true;
     });
   }
 
   createOrder(order: NewOrder): void {
-    this.#effect(order.orderId, "create-order", () => {
-      this.#db
-        .prepare(
-          `INSERT INTO orders (order_id, sku, quantity, amount_cents, status, awakeable_id)
-           VALUES (@orderId, @sku, @quantity, @amountCents, 'awaiting-payment', @awakeableId)
-           ON CONFLICT (order_id) DO NOTHING`,
-        )
-        .run(order);
-    });
+    this.#effect(order.orderId, "create-order", () => this.#statements.addOrder.run(order));
   }
 
   markPaid(orderId: string, paymentReference: string): void {
-    this.#effect(orderId, "mark-paid", () => {
-      this.#db
-        .prepare("UPDATE orders SET status = 'paid', payment_reference = ? WHERE order_id = ?")
-        .run(paymentReference, orderId);
-    });
+    this.#effect(orderId, "mark-paid", () => this.#statements.pay.run(paymentReference, orderId));
   }
 
   /** Cancels the order and puts its goods back. */
   release(orderId: string, reason: string): void {
     this.#effect(orderId, "release", () => {
-      const held = this.#db
-        .prepare<[string], { sku: string; quantity: number }>(
-          "SELECT sku, quantity FROM reservations WHERE order_id = ? AND released = 0",
-        )
-        .get(orderId);
-      if (held === undefined) return;
-      this.#db
-        .prepare("UPDATE stock SET available = available + ? WHERE sku = ?")
-        .run(held.quantity, held.sku);
-      this.#db.prepare("UPDATE reservations SET released = 1 WHERE order_id = ?").run(orderId);
-      this.#db
-        .prepare("UPDATE orders SET status = 'cancelled', cancel_reason = ? WHERE order_id = ?")
-        .run(reason, orderId);
+      const held = this.#statements.reservation.get(orderId);
+      if (held === undefined || held.released === 1) return;
+      this.#statements.putBack.run(held.quantity, held.sku);
+      this.#statements.endReservation.run(orderId);
+      this.#statements.cancel.run(reason, orderId);
     });
   }
 
@@ -157,35 +123,21 @@ export class InventoryDb {
   }
 
   complete(orderId: string): void {
-    this.#effect(orderId, "complete", () => {
-      this.#db.prepare("UPDATE orders SET status = 'shipped' WHERE order_id = ?").run(orderId);
-    });
+    this.#effect(orderId, "complete", () => this.#statements.complete.run(orderId));
   }
 
   order(orderId: string): OrderRow | undefined {
-    return this.#db
-      .prepare<[string], OrderRow>(`SELECT ${ORDER_COLUMNS} FROM orders WHERE order_id = ?`)
-      .get(orderId);
+    return this.#statements.order.get(orderId);
   }
 
   /** The side effects of an order, in the order in which they were executed. */
   effects(orderId: string): EffectKind[] {
-    return this.#db
-      .prepare<[string], { kind: EffectKind }>(
-        "SELECT kind FROM effects WHERE order_id = ? ORDER BY id",
-      )
-      .all(orderId)
-      .map((row) => row.kind);
+    return this.#statements.effects.all(orderId).map((row) => row.kind);
   }
 
   /** Every side effect that was executed more than once. */
   duplicateEffects(): DuplicateEffect[] {
-    return this.#db
-      .prepare<[], DuplicateEffect>(
-        `SELECT order_id AS orderId, kind, COUNT(*) AS executions FROM effects
-         GROUP BY order_id, kind HAVING COUNT(*) > 1 ORDER BY order_id, kind`,
-      )
-      .all();
+    return this.#statements.duplicateEffects.all();
   }
 
   close(): void {
@@ -195,11 +147,60 @@ export class InventoryDb {
   /** Runs a change in one transaction with the line that says it was executed. */
   #effect<T>(orderId: string, kind: EffectKind, change: () => T): T {
     const run = this.#db.transaction(() => {
-      this.#db
-        .prepare("INSERT INTO effects (at_ms, order_id, kind) VALUES (?, ?, ?)")
-        .run(Date.now(), orderId, kind);
+      this.#statements.addEffect.run(Date.now(), orderId, kind);
       return change();
     });
     return run.immediate();
   }
+}
+
+interface Reservation {
+  readonly sku: string;
+  readonly quantity: number;
+  readonly released: 0 | 1;
+}
+
+/** Every statement, prepared once. */
+function prepare(db: Database.Database) {
+  return {
+    addStock: db.prepare(
+      "INSERT INTO stock (sku, available) VALUES (?, ?) ON CONFLICT (sku) DO NOTHING",
+    ),
+    available: db.prepare<[string], { available: number }>(
+      "SELECT available FROM stock WHERE sku = ?",
+    ),
+    take: db.prepare("UPDATE stock SET available = available - ? WHERE sku = ? AND available >= ?"),
+    putBack: db.prepare("UPDATE stock SET available = available + ? WHERE sku = ?"),
+    reservation: db.prepare<[string], Reservation>(
+      "SELECT sku, quantity, released FROM reservations WHERE order_id = ?",
+    ),
+    addReservation: db.prepare(
+      "INSERT INTO reservations (order_id, sku, quantity) VALUES (?, ?, ?)",
+    ),
+    endReservation: db.prepare("UPDATE reservations SET released = 1 WHERE order_id = ?"),
+    order: db.prepare<[string], OrderRow>(
+      `SELECT order_id AS orderId, sku, quantity, amount_cents AS amountCents, status,
+              awakeable_id AS awakeableId, payment_reference AS paymentReference,
+              cancel_reason AS cancelReason
+       FROM orders WHERE order_id = ?`,
+    ),
+    addOrder: db.prepare<[NewOrder]>(
+      `INSERT INTO orders (order_id, sku, quantity, amount_cents, status, awakeable_id)
+       VALUES (@orderId, @sku, @quantity, @amountCents, 'awaiting-payment', @awakeableId)
+       ON CONFLICT (order_id) DO NOTHING`,
+    ),
+    pay: db.prepare("UPDATE orders SET status = 'paid', payment_reference = ? WHERE order_id = ?"),
+    cancel: db.prepare(
+      "UPDATE orders SET status = 'cancelled', cancel_reason = ? WHERE order_id = ?",
+    ),
+    complete: db.prepare("UPDATE orders SET status = 'shipped' WHERE order_id = ?"),
+    addEffect: db.prepare("INSERT INTO effects (at_ms, order_id, kind) VALUES (?, ?, ?)"),
+    effects: db.prepare<[string], { kind: EffectKind }>(
+      "SELECT kind FROM effects WHERE order_id = ? ORDER BY id",
+    ),
+    duplicateEffects: db.prepare<[], DuplicateEffect>(
+      `SELECT order_id AS orderId, kind, COUNT(*) AS executions FROM effects
+       GROUP BY order_id, kind HAVING COUNT(*) > 1 ORDER BY order_id, kind`,
+    ),
+  };
 }

@@ -32,8 +32,8 @@ let pass;
 function open() {
   const Database = require(workerData.driver);
   db = new Database(workerData.file, { fileMustExist: true, timeout: 0 });
-  db.pragma("wal_autocheckpoint = 0");
-  db.pragma("synchronous = " + workerData.synchronous);
+  db.exec("PRAGMA wal_autocheckpoint = 0");
+  db.exec("PRAGMA synchronous = " + workerData.synchronous);
   return db.prepare("PRAGMA wal_checkpoint(PASSIVE)").raw();
 }
 parentPort.on("message", (message) => {

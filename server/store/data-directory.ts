@@ -56,9 +56,9 @@ export function lockDirectory(directory: string): DirectoryLock {
   let db: Database.Database | undefined;
   try {
     db = new Database(file, { timeout: 0 });
-    db.pragma("locking_mode = EXCLUSIVE");
+    db.exec("PRAGMA locking_mode = EXCLUSIVE");
     // Nothing is ever committed; without this the open transaction would leave a journal file behind.
-    db.pragma("journal_mode = MEMORY");
+    db.exec("PRAGMA journal_mode = MEMORY");
     db.exec("BEGIN EXCLUSIVE");
     const held = db;
     return { release: () => held.close() };

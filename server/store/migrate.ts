@@ -3,6 +3,7 @@
  * `PRAGMA user_version` and changes in the same transaction as the schema.
  */
 import type { Database } from "better-sqlite3";
+import { ask } from "./ask.ts";
 import { DataDirectoryError } from "./data-directory-error.ts";
 import init from "./migrations/0001-init.sql";
 
@@ -13,9 +14,9 @@ const APPLICATION_ID = 0x486f6c64;
 export const MIGRATIONS: readonly string[] = [init];
 
 export function migrate(db: Database, migrations: readonly string[] = MIGRATIONS): void {
-  const version = Number(db.pragma("user_version", { simple: true }));
-  const applicationId = Number(db.pragma("application_id", { simple: true }));
-  const tables = Number(db.prepare("SELECT count(*) FROM sqlite_schema").pluck().get());
+  const version = Number(ask(db, "PRAGMA user_version"));
+  const applicationId = Number(ask(db, "PRAGMA application_id"));
+  const tables = Number(ask(db, "SELECT count(*) FROM sqlite_schema"));
   if (applicationId !== APPLICATION_ID && (applicationId !== 0 || version !== 0 || tables > 0)) {
     throw new DataDirectoryError(
       `${db.name} is the database of another application: choose another data directory`,
@@ -36,8 +37,8 @@ function applyMigration(db: Database, version: number, sql: string): void {
   db.exec("BEGIN IMMEDIATE");
   try {
     db.exec(sql);
-    db.pragma(`application_id = ${APPLICATION_ID}`);
-    db.pragma(`user_version = ${version}`);
+    db.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
+    db.exec(`PRAGMA user_version = ${version}`);
     db.exec("COMMIT");
   } catch (error) {
     if (db.inTransaction) db.exec("ROLLBACK");

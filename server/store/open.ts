@@ -7,6 +7,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import Database from "better-sqlite3";
+import { ask } from "./ask.ts";
 import {
   DATABASE_FILE,
   directoryError,
@@ -45,7 +46,7 @@ export function openDatabase(directory: string, durability: StoreDurability): Op
     db = new Database(file, { timeout: BUSY_TIMEOUT_MS });
     configure(db, durability);
     migrate(db);
-    db.pragma("wal_checkpoint(TRUNCATE)");
+    db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
     const walFd = fs.openSync(`${file}-wal`, "r+");
     const databaseFd = fs.openSync(file, "r+");
     if (durability === "disk") {
@@ -62,22 +63,22 @@ export function openDatabase(directory: string, durability: StoreDurability): Op
 }
 
 function configure(db: Database.Database, durability: StoreDurability): void {
-  db.pragma("page_size = 4096");
-  const mode = db.pragma("journal_mode = WAL", { simple: true });
+  db.exec("PRAGMA page_size = 4096");
+  const mode = ask(db, "PRAGMA journal_mode = WAL");
   if (mode !== "wal") {
     throw new DataDirectoryError(
       `${db.name}: the file system has no shared memory for a write-ahead log: use a local disk`,
     );
   }
   // NORMAL: no sync at a commit, which the barrier makes up for, but one of the log's header when the log starts over.
-  db.pragma(`synchronous = ${durability === "disk" ? "NORMAL" : "OFF"}`);
-  db.pragma("wal_autocheckpoint = 0");
-  db.pragma(`journal_size_limit = ${WAL_FILE_BYTES_MAX}`);
-  db.pragma(`cache_size = -${CACHE_KIB}`);
-  db.pragma("temp_store = MEMORY");
-  db.pragma("foreign_keys = OFF");
+  db.exec(`PRAGMA synchronous = ${durability === "disk" ? "NORMAL" : "OFF"}`);
+  db.exec("PRAGMA wal_autocheckpoint = 0");
+  db.exec(`PRAGMA journal_size_limit = ${WAL_FILE_BYTES_MAX}`);
+  db.exec(`PRAGMA cache_size = -${CACHE_KIB}`);
+  db.exec("PRAGMA temp_store = MEMORY");
+  db.exec("PRAGMA foreign_keys = OFF");
   // No memory map: an I/O error would come as a signal that kills the process, not as an error that says so.
-  db.pragma("mmap_size = 0");
+  db.exec("PRAGMA mmap_size = 0");
 }
 
 /** In this order: whoever opens the directory next finds no descriptor of ours. */
