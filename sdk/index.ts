@@ -54,6 +54,7 @@ export {
 } from "./define/rpc.ts";
 export { type Serde, serde } from "./define/serde.ts";
 export {
+  createServiceHandler,
   handlers,
   type RetryPolicy,
   service,
@@ -61,7 +62,7 @@ export {
   type ServiceOptions,
 } from "./define/service.ts";
 export { isRestatePromise } from "./context/durable-promise.ts";
-export { RestatePromise } from "./context/restate-promise.ts";
+export { CombineablePromise, RestatePromise } from "./context/restate-promise.ts";
 export type { EndpointOptions } from "./endpoint/served-services.ts";
 export { endpoint, type RestateEndpoint } from "./endpoint/builder.ts";
 export {

@@ -102,13 +102,12 @@ export class Attempt {
   }
 
   #onReturned(value: unknown): void {
-    let bytes: Uint8Array;
     try {
-      bytes = this.#served.outputSerde.serialize(value);
+      const bytes = this.#served.outputSerde.serialize(value);
+      this.#driver.finish({ kind: "value", value: bytes });
     } catch (thrown) {
-      return this.#onThrown(thrown);
+      this.#onThrown(thrown);
     }
-    this.#driver.finish({ kind: "value", value: bytes });
   }
 
   #onThrown(thrown: unknown): void {
@@ -143,6 +142,10 @@ export class Attempt {
     const id = this.#driver.opening?.start.debugId ?? "";
     const context = new LoggerContext(id, service, handler);
     const meta = { source: LogSource.SYSTEM, level: "warn", replaying: false, context } as const;
-    logger(meta, "the attempt failed and will be tried again:", error);
+    try {
+      logger(meta, "the attempt failed and will be tried again:", error);
+    } catch {
+      // A logger that fails must not keep the attempt from failing.
+    }
   }
 }

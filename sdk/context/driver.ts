@@ -157,7 +157,7 @@ export class Driver implements Outbox, Awaiting, Job, Waiting {
       const progress: Progress<Step> = this.machine.progress(this);
       switch (progress.kind) {
         case "execute":
-          this.#steps.execute(progress.run);
+          for (const run of progress.runs) this.#steps.execute(run);
           started = true;
           break;
         case "settled":

@@ -3,9 +3,10 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Exchange, NOW_MS, rest, type TestHandler } from "../endpoint/exchange.suite.ts";
 import { CancelledError, RetryableError, TerminalError, TimeoutError } from "../define/errors.ts";
+import { trust } from "../define/any.ts";
 import { InvocationIdParser } from "../define/context.ts";
 import { rpc } from "../define/rpc.ts";
-import { serde } from "../define/serde.ts";
+import { type Serde, serde } from "../define/serde.ts";
 import { awakeableIdToString } from "../protocol/ids.ts";
 import { MessageType } from "../protocol/message-type.ts";
 import type { Message } from "../protocol/messages.ts";
@@ -140,6 +141,35 @@ describe("ctx.run", () => {
   it("fails the attempt when the result has no bytes", async () => {
     const exchange = Exchange.replaying(async (ctx) => ctx.run("a", () => 1n), [input()]);
     await exchange.expectError(500, /BigInt/);
+    const broken: Serde<number> = {
+      serialize: () => trust<Uint8Array>(undefined),
+      deserialize: () => 1,
+    };
+    const step = Exchange.replaying(
+      async (ctx) => ctx.run("a", () => 1, { serde: broken }),
+      [input()],
+    );
+    await step.expectError(500, /./);
+    const result = Exchange.replaying(async () => 1, [input()], { options: { serde: broken } });
+    await result.expectError(500, /./);
+  });
+
+  it("fails the attempt also when the logger does", async () => {
+    const exchange = Exchange.replaying(
+      async () => {
+        throw new Error("boom");
+      },
+      [input()],
+      { isLoggerBroken: true },
+    );
+    await exchange.expectError(500, /boom/);
+  });
+
+  it("refuses retry options that make no sense", async () => {
+    for (const options of [{ retryIntervalFactor: Number.NaN }, { maxRetryAttempts: -1 }]) {
+      const exchange = Exchange.replaying(async (ctx) => ctx.run("a", () => 1, options), [input()]);
+      await exchange.expectError(500, /at least 0/);
+    }
   });
 });
 

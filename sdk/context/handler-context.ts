@@ -232,7 +232,10 @@ function callFields<REQ>(call: GenericCall<REQ, Any> | GenericSend<REQ>): syscal
     handler: method,
     key,
     parameter: serde.serialize(parameter),
-    headers: Object.entries(headers).map(([header, value]) => ({ key: header, value })),
+    headers: Object.entries<unknown>(headers).map(([header, value]) => ({
+      key: header,
+      value: String(value),
+    })),
     name,
     ...(idempotencyKey !== undefined && { idempotencyKey }),
   };
@@ -240,6 +243,12 @@ function callFields<REQ>(call: GenericCall<REQ, Any> | GenericSend<REQ>): syscal
 
 function runRetryPolicy<T>(options: RunOptions<T>): RunRetryPolicy | undefined {
   const { maxRetryAttempts, retryIntervalFactor } = options;
+  for (const number of [maxRetryAttempts, retryIntervalFactor]) {
+    // Written so that NaN is refused as well.
+    if (number !== undefined && !(number >= 0)) {
+      throw new TypeError(`maxRetryAttempts and retryIntervalFactor are at least 0, not ${number}`);
+    }
+  }
   const policy: RunRetryPolicy = {
     ...(maxRetryAttempts !== undefined && { maxAttempts: maxRetryAttempts }),
     ...(retryIntervalFactor !== undefined && { factor: retryIntervalFactor }),

@@ -54,6 +54,11 @@ export const RestatePromise = {
   },
 };
 
+/** @deprecated use `RestatePromise` */
+export type CombineablePromise<T> = RestatePromiseType<T>;
+/** @deprecated use `RestatePromise` */
+export const CombineablePromise = RestatePromise;
+
 function combine<R>(
   values: Promises,
   node: (nodes: readonly AwaitNode<unknown>[]) => AwaitNode<R>,

@@ -36,6 +36,8 @@ export class StepRunner {
   }
 
   execute(run: RunLeaf<Step>): void {
+    // One that was to be executed along with it may have failed the attempt.
+    if (this.#machine.phase === "closed") return;
     const startedMs = this.#host.nowMs();
     let result: unknown;
     this.#inside = true;
@@ -54,13 +56,12 @@ export class StepRunner {
   }
 
   #succeed(run: RunLeaf<Step>, value: unknown, startedMs: number): void {
-    let bytes: Uint8Array;
     try {
-      bytes = run.action.serde.serialize(value);
+      const bytes = run.action.serde.serialize(value);
+      this.#machine.proposeRun(run, { kind: "value", value: bytes });
     } catch (thrown) {
-      return this.#fail(run, thrown, startedMs);
+      this.#fail(run, thrown, startedMs);
     }
-    this.#machine.proposeRun(run, { kind: "value", value: bytes });
   }
 
   #fail(run: RunLeaf<Step>, thrown: unknown, startedMs: number): void {

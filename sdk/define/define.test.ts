@@ -31,7 +31,7 @@ describe("a duration", () => {
 
   it("is 0 when it is negative, and refused when it is no number", () => {
     assert.equal(durationToMs(-5), 0);
-    for (const none of [Number.NaN, Infinity, { days: Infinity }]) {
+    for (const none of [Number.NaN, Infinity, { days: Infinity }, 1e300]) {
       assert.throws(() => durationToMs(none), TypeError);
     }
   });
@@ -58,6 +58,8 @@ describe("errors", () => {
     assert.deepEqual([error.message, error.code, retryAfterMs(error)], ["busy", 503, 2000]);
     assert.equal(retryAfterMs(new RetryableError("x")), undefined);
     assert.equal(retryAfterMs(new Error("x")), undefined);
+    const useless = new RetryableError("x", { retryAfter: { seconds: Number("soon") } });
+    assert.equal(retryAfterMs(useless), undefined);
   });
 
   it("travel as failures and back", () => {
@@ -82,6 +84,13 @@ describe("errors", () => {
         );
       }),
     );
+  });
+
+  it("have a code that travels, whatever they were given", () => {
+    for (const code of [-1, 1.5, Number.NaN, 70_000]) {
+      assert.equal(errorCode(new RetryableError("x", { errorCode: code })), 500);
+      assert.equal(errorToFailure(new TerminalError("x", { errorCode: code })).code, 500);
+    }
   });
 
   it("are made of whatever is thrown", () => {

@@ -16,15 +16,14 @@ const DAY_MS = 24 * HOUR_MS;
 
 /**
  * Whole milliseconds, rounded up: a duration is a lower bound. A number is milliseconds already. Below 0 it is 0, as for a
- * deadline that has passed. Throws `TypeError` for what is no finite number.
+ * deadline that has passed. Throws `TypeError` for what is no number, or none that fits.
  */
 export function durationToMs(duration: Duration | number): number {
   const ms = typeof duration === "number" ? duration : sum(duration);
-  if (!Number.isFinite(ms)) {
-    const given = typeof duration === "number" ? duration : JSON.stringify(duration);
-    throw new TypeError(`a duration is a finite number of milliseconds, not ${given}`);
-  }
-  return Math.max(0, Math.ceil(ms));
+  const whole = Math.max(0, Math.ceil(ms));
+  if (Number.isSafeInteger(whole)) return whole;
+  const given = typeof duration === "number" ? duration : JSON.stringify(duration);
+  throw new TypeError(`a duration is a number of milliseconds, not ${given}`);
 }
 
 function sum(duration: Duration): number {

@@ -2,6 +2,7 @@
  * The errors that mean something to Holdfast. Any other error a handler or a step throws is a failed attempt: it is
  * logged, and the invocation is tried again from its journal.
  */
+import { failureCode } from "../protocol/failure.ts";
 import type { Failure } from "../protocol/messages.ts";
 import { type Duration, durationToMs } from "./duration.ts";
 
@@ -97,16 +98,19 @@ export function toError(thrown: unknown): Error {
   return new Error(`thrown, but not an Error: ${text ?? typeof thrown}`, { cause: thrown });
 }
 
-/** The code of one of our errors; 500 for any other. */
+/** The code of one of our errors, if it is one that travels; 500 for any other. */
 export function errorCode(error: Error): number {
-  return error instanceof RestateError ? error.code : INTERNAL_ERROR;
+  return error instanceof RestateError ? failureCode(error.code) : INTERNAL_ERROR;
 }
 
-/** When the error wants to be tried again, in milliseconds; undefined when it does not say. */
+/** When the error wants to be tried again, in milliseconds; undefined when it does not say, or nothing of use. */
 export function retryAfterMs(error: Error): number | undefined {
-  return error instanceof RetryableError && error.retryAfter !== undefined
-    ? durationToMs(error.retryAfter)
-    : undefined;
+  if (!(error instanceof RetryableError) || error.retryAfter === undefined) return undefined;
+  try {
+    return durationToMs(error.retryAfter);
+  } catch {
+    return undefined;
+  }
 }
 
 /** A failure off the wire as what the handler sees. */
@@ -118,8 +122,14 @@ export function failureToError({ code, message, metadata }: Failure): TerminalEr
 
 /** What the handler threw as it travels. */
 export function errorToFailure(error: TerminalError): Failure {
-  const { code, message, metadata } = error;
+  const { message, metadata } = error;
+  const code = errorCode(error);
   if (metadata === undefined) return { code, message };
-  const pairs = Object.entries(metadata).map(([key, value]) => ({ key, value }));
-  return { code, message, metadata: pairs };
+  // Not everyone compiles: other values than strings would not travel.
+  const entries = Object.entries<unknown>(metadata);
+  return {
+    code,
+    message,
+    metadata: entries.map(([key, value]) => ({ key, value: String(value) })),
+  };
 }

@@ -153,6 +153,9 @@ export const handlers = {
   },
 };
 
+/** @deprecated use `handlers.handler` */
+export const createServiceHandler = handlers.handler;
+
 /** What `service()` made of a definition; undefined for a definition that only names a service. */
 export function serviceModel(definition: object): ServiceModel | undefined {
   const { [SERVICE_MODEL]: model }: { readonly [SERVICE_MODEL]?: ServiceModel } = definition;

@@ -22,6 +22,7 @@ export interface ExchangeOptions {
   readonly options?: ServiceOptions;
   /** Bytes the sink takes before it is full. */
   readonly sinkBytes?: number;
+  readonly isLoggerBroken?: boolean;
 }
 
 /** One attempt: feed it messages, look at what it wrote. */
@@ -35,11 +36,19 @@ export class Exchange {
 
   constructor(
     handler: TestHandler,
-    { version = 6, options = {}, sinkBytes = Infinity }: ExchangeOptions = {},
+    {
+      version = 6,
+      options = {},
+      sinkBytes = Infinity,
+      isLoggerBroken = false,
+    }: ExchangeOptions = {},
   ) {
     const served = new ServedServices({
       services: [service({ name: "S", handlers: { h: handler }, options })],
-      logger: (...line) => this.log.push(line),
+      logger: (...line) => {
+        if (isLoggerBroken) throw new Error("the logger is broken");
+        this.log.push(line);
+      },
     }).find("S", "h");
     assert.ok(served);
     let room = sinkBytes;

@@ -28,25 +28,31 @@ function invoke(
   attemptHeaders: IncomingHttpHeaders,
   { handler, version }: Routed & { kind: "invoke" },
 ): void {
-  const sink = new Http2Sink(stream);
-  const invocation = new Invocation({ handler, version, sink, attemptHeaders });
-  const onGone = (): void => invocation.onAborted();
+  const exchange = new Http2Exchange(stream);
+  exchange.invocation = new Invocation({ handler, version, sink: exchange, attemptHeaders });
   // Before the body: the server may wait for the head before it sends anything.
   stream.respond({
     ":status": 200,
     "content-type": invocationContentType(version),
     "x-restate-server": SERVER_NAME,
   });
-  stream.on("data", (chunk: Uint8Array) => invocation.onData(chunk));
-  stream.on("end", () => invocation.onInputClosed());
-  stream.on("drain", () => invocation.onDrained());
+  const onGone = (): void => exchange.onGone();
+  stream.on("data", (chunk: Uint8Array) => exchange.invocation?.onData(chunk));
+  stream.on("end", () => exchange.invocation?.onInputClosed());
+  stream.on("drain", () => exchange.invocation?.onDrained());
   // A stream that was reset also ends; by then nobody is left to write to.
   stream.on("aborted", onGone);
   stream.on("close", onGone);
 }
 
-class Http2Sink implements Sink {
+/**
+ * Ties an invocation to its stream, no longer than needed: a stream outlives its end by a full garbage collection, because
+ * native code refers to it, and what it holds on to would be moved around all that time. (Measured: a fifth of the cost of
+ * an echo.)
+ */
+class Http2Exchange implements Sink {
   readonly #stream: ServerHttp2Stream;
+  invocation: Invocation | undefined;
 
   constructor(stream: ServerHttp2Stream) {
     this.#stream = stream;
@@ -57,8 +63,14 @@ class Http2Sink implements Sink {
   }
 
   end(bytes: Uint8Array | undefined): void {
+    this.invocation = undefined;
     if (bytes === undefined) this.#stream.end();
     else this.#stream.end(bytes);
+  }
+
+  onGone(): void {
+    this.invocation?.onAborted();
+    this.invocation = undefined;
   }
 }
 

@@ -12,17 +12,65 @@ export type Settled<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly error: unknown };
 
+/** A node that depends on others. */
+export interface Watcher {
+  /** True once it does not care any more. */
+  readonly isDecided: boolean;
+  /** @param place what the watcher gave to `watch` */
+  onTouched(place: number): void;
+}
+
+interface Watching {
+  readonly watcher: Watcher;
+  readonly place: number;
+}
+
+/** How many watchers a node keeps before it looks for those that have been decided. */
+const WATCHERS_UNPRUNED = 16;
+
 export abstract class AwaitNode<T> {
   #settled: Settled<T> | undefined;
+  /** Something it depends on has changed since it was last asked; otherwise asking again is in vain. */
+  #isTouched = true;
+  #watchers: Watching[] | undefined;
+  #watchersMax = WATCHERS_UNPRUNED;
 
   /** The outcome, if what is known so far decides it. */
   poll(): Settled<T> | undefined {
-    return (this.#settled ??= this.decide());
+    if (this.#isTouched && this.#settled === undefined) {
+      this.#isTouched = false;
+      this.#settled = this.decide();
+    }
+    return this.#settled;
+  }
+
+  /** Decided, as far as it has been asked. */
+  get isDecided(): boolean {
+    return this.#settled !== undefined;
   }
 
   /** The leaves the outcome still depends on. */
   collect(leaves: Leaf[]): void {
     if (this.#settled === undefined) this.collectUndecided(leaves);
+  }
+
+  /** Tells the watcher each time there is a reason to ask this node again. */
+  watch(watcher: Watcher, place: number): void {
+    this.#watchers ??= [];
+    // A promise that loses one race after the other collects them.
+    if (this.#watchers.length >= this.#watchersMax) {
+      this.#watchers = this.#watchers.filter((each) => !each.watcher.isDecided);
+      this.#watchersMax = Math.max(WATCHERS_UNPRUNED, 2 * this.#watchers.length);
+    }
+    this.#watchers.push({ watcher, place });
+  }
+
+  /** Something it depends on has changed. */
+  protected touch(): void {
+    if (this.#isTouched || this.#settled !== undefined) return;
+    this.#isTouched = true;
+    if (this.#watchers === undefined) return;
+    for (const { watcher, place } of this.#watchers) watcher.onTouched(place);
   }
 
   protected abstract decide(): Settled<T> | undefined;
@@ -41,7 +89,9 @@ export class Leaf extends AwaitNode<NotificationResult> {
 
   /** The first result counts. */
   deliver(result: NotificationResult): void {
-    this.#result ??= result;
+    if (this.#result !== undefined) return;
+    this.#result = result;
+    this.touch();
   }
 
   protected override decide(): Settled<NotificationResult> | undefined {
@@ -63,6 +113,11 @@ export class NamedSignalLeaf extends Leaf {
   constructor(name: string, results: NotificationResult[]) {
     super({ kind: "signal-name", name });
     this.#results = results;
+  }
+
+  /** There is another result; whoever is asked first takes it. */
+  onResult(): void {
+    this.touch();
   }
 
   protected override decide(): Settled<NotificationResult> | undefined {
@@ -98,7 +153,7 @@ export class RunLeaf<A> extends Leaf {
 }
 
 /** What `map` makes of the outcome of another node. What it throws is the error of this node. */
-export class Mapped<S, T> extends AwaitNode<T> {
+export class Mapped<S, T> extends AwaitNode<T> implements Watcher {
   readonly #source: AwaitNode<S>;
   readonly #map: (settled: Settled<S>) => T;
 
@@ -106,6 +161,11 @@ export class Mapped<S, T> extends AwaitNode<T> {
     super();
     this.#source = source;
     this.#map = map;
+    source.watch(this, 0);
+  }
+
+  onTouched(): void {
+    this.touch();
   }
 
   protected override decide(): Settled<T> | undefined {

@@ -137,6 +137,24 @@ describe("allSettled", () => {
   });
 });
 
+describe("a promise in many races", () => {
+  it("does not remember those it lost", () => {
+    const stop = leaf(1);
+    let asked = 0;
+    const counted = new Mapped(stop, () => (asked += 1));
+    for (let round = 0; round < 1000; round += 1) {
+      const other = leaf(2);
+      const race = new Race<unknown>([counted, other]);
+      other.deliver({ kind: "void" });
+      assert.deepEqual(settledValue(race), { kind: "void" });
+    }
+    const last = new Race<unknown>([counted, leaf(2)]);
+    assert.equal(last.poll(), undefined);
+    stop.deliver({ kind: "void" });
+    assert.equal(settledValue(last), 1);
+  });
+});
+
 describe("a mapper", () => {
   it("runs once, when the outcome is first asked for", () => {
     const source = leaf(1);

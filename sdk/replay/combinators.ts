@@ -1,92 +1,95 @@
 /** The nodes with several children: the durable counterparts of `Promise.all`, `race`, `any` and `allSettled`. */
-import { AwaitNode, type Leaf, type Settled } from "./await-node.ts";
+import { AwaitNode, type Leaf, type Settled, type Watcher } from "./await-node.ts";
 
-abstract class Combined<T, R> extends AwaitNode<R> {
-  protected readonly children: readonly AwaitNode<T>[];
+/**
+ * Asks only those children again that have a reason to answer otherwise, so that a result costs the same however many are
+ * waited for.
+ */
+abstract class Combined<T, R> extends AwaitNode<R> implements Watcher {
+  readonly #children: readonly AwaitNode<T>[];
+  /** Places in the list of children to be asked. */
+  #touched: number[];
+  readonly #isDone: boolean[];
+  #undecided: number;
 
   constructor(children: readonly AwaitNode<T>[]) {
     super();
-    this.children = children;
+    this.#children = children;
+    this.#touched = Array.from(children, (_, place) => place);
+    this.#isDone = Array.from(children, () => false);
+    this.#undecided = children.length;
+    for (const [place, child] of children.entries()) child.watch(this, place);
+  }
+
+  onTouched(place: number): void {
+    this.#touched.push(place);
+    this.touch();
+  }
+
+  /**
+   * The outcomes of the children that have been decided since the last time, in the order of the list. All of them are
+   * asked: a race among them must find its winner at this position of the journal and not later.
+   */
+  protected newOutcomes(): Settled<T>[] {
+    const places = this.#touched.toSorted((a, b) => a - b);
+    this.#touched = [];
+    const outcomes: Settled<T>[] = [];
+    for (const place of places) {
+      const settled = this.#isDone[place] === true ? undefined : this.#children[place]?.poll();
+      if (settled === undefined) continue;
+      this.#isDone[place] = true;
+      this.#undecided -= 1;
+      outcomes.push(settled);
+    }
+    return outcomes;
+  }
+
+  protected get isComplete(): boolean {
+    return this.#undecided === 0;
+  }
+
+  /** Of all children, in the order of the list. Only once complete. */
+  protected outcomes(): Settled<T>[] {
+    return this.#children.flatMap((child) => child.poll() ?? []);
   }
 
   protected override collectUndecided(leaves: Leaf[]): void {
-    for (const child of this.children) child.collect(leaves);
+    for (const child of this.#children) child.collect(leaves);
   }
 }
 
-/**
- * Combinators that wait for many keep those that are still undecided, so that a child is not asked again once it has
- * answered. All the undecided are asked every time, also after one has decided the whole: a race among them must find its
- * winner at this position of the journal and not later.
- */
-abstract class Counting<T, R> extends Combined<T, R> {
-  #undecided: readonly AwaitNode<T>[] | undefined;
-
-  /** Polls the undecided children. The first one that was decided now and for which `ends` holds, if any. */
-  protected firstThat(ends: (settled: Settled<T>) => boolean): Settled<T> | undefined {
-    let ending: Settled<T> | undefined;
-    let decided = 0;
-    const undecided = this.#undecided ?? this.children;
-    for (const child of undecided) {
-      const settled = child.poll();
-      if (settled === undefined) continue;
-      decided += 1;
-      if (ending === undefined && ends(settled)) ending = settled;
-    }
-    if (decided > 0) this.#undecided = undecided.filter((child) => child.poll() === undefined);
-    else this.#undecided = undecided;
-    return ending;
-  }
-
-  protected get complete(): boolean {
-    return this.#undecided?.length === 0;
-  }
-
-  /** The outcomes in the order of the children. Only once complete. */
-  protected outcomes(): Settled<T>[] {
-    return this.children.flatMap((child) => child.poll() ?? []);
-  }
-}
-
-/** The first child that is decided, whatever it comes out as; of several the first in the list. */
+/** The first child that is decided, whatever it comes out as; of several at once the first in the list. */
 export class Race<T> extends Combined<T, T> {
   protected override decide(): Settled<T> | undefined {
-    let winner: Settled<T> | undefined;
-    for (const child of this.children) {
-      const settled = child.poll();
-      winner ??= settled;
-    }
-    return winner;
+    return this.newOutcomes()[0];
   }
 }
 
 /** All values, or the first error. */
-export class All<T> extends Counting<T, T[]> {
+export class All<T> extends Combined<T, T[]> {
   protected override decide(): Settled<T[]> | undefined {
-    const failed = this.firstThat((settled) => !settled.ok);
-    if (failed !== undefined && !failed.ok) return failed;
-    if (!this.complete) return undefined;
+    for (const settled of this.newOutcomes()) if (!settled.ok) return settled;
+    if (!this.isComplete) return undefined;
     const value = this.outcomes().flatMap((settled) => (settled.ok ? [settled.value] : []));
     return { ok: true, value };
   }
 }
 
 /** The first value, or an `AggregateError` of all errors. */
-export class AnyOf<T> extends Counting<T, T> {
+export class AnyOf<T> extends Combined<T, T> {
   protected override decide(): Settled<T> | undefined {
-    const succeeded = this.firstThat((settled) => settled.ok);
-    if (succeeded !== undefined) return succeeded;
-    if (!this.complete) return undefined;
+    for (const settled of this.newOutcomes()) if (settled.ok) return settled;
+    if (!this.isComplete) return undefined;
     const errors = this.outcomes().flatMap((settled) => (settled.ok ? [] : [settled.error]));
     return { ok: false, error: new AggregateError(errors, "All promises were rejected") };
   }
 }
 
 /** Every outcome. */
-export class AllSettled<T> extends Counting<T, PromiseSettledResult<T>[]> {
+export class AllSettled<T> extends Combined<T, PromiseSettledResult<T>[]> {
   protected override decide(): Settled<PromiseSettledResult<T>[]> | undefined {
-    this.firstThat(() => false);
-    if (!this.complete) return undefined;
+    this.newOutcomes();
+    if (!this.isComplete) return undefined;
     const value = this.outcomes().map((settled): PromiseSettledResult<T> =>
       settled.ok
         ? { status: "fulfilled", value: settled.value }

@@ -152,11 +152,11 @@ export class MachineTest {
     });
   }
 
-  /** Executes the step that must be next. */
+  /** Executes the steps that must be next. */
   execute(result: Outcome, ...nodes: AwaitNode<unknown>[]): void {
     const progress = this.ask(...nodes);
     assert.ok(progress.kind === "execute", `${progress.kind} instead of execute`);
-    this.machine.proposeRun(progress.run, result);
+    for (const run of progress.runs) this.machine.proposeRun(run, result);
   }
 }
 

@@ -51,8 +51,8 @@ export type Progress<A> =
   | { readonly kind: "settled" }
   /** The invocation was cancelled: every current await ends. Happens at most once. */
   | { readonly kind: "cancelled" }
-  /** This step is needed; execute it, propose its result, and ask again. */
-  | { readonly kind: "execute"; readonly run: RunLeaf<A> }
+  /** These steps are needed; execute them, propose their results, and ask again. */
+  | { readonly kind: "execute"; readonly runs: readonly RunLeaf<A>[] }
   /** For the server, or for a step that is being executed. */
   | { readonly kind: "waiting" }
   | { readonly kind: "closed" };
@@ -325,11 +325,11 @@ export class ReplayMachine<A> {
       return CLOSED;
     }
     const runs = leaves.filter((leaf): leaf is RunLeaf<A> => leaf instanceof RunLeaf);
-    const run = runs.find(({ state }) => state === "waiting");
-    if (run !== undefined) {
-      run.state = "executing";
-      this.#idleRuns -= 1;
-      return { kind: "execute", run };
+    const idle = new Set(runs.filter(({ state }) => state === "waiting"));
+    if (idle.size > 0) {
+      for (const run of idle) run.state = "executing";
+      this.#idleRuns -= idle.size;
+      return { kind: "execute", runs: [...idle] };
     }
     if (!this.#inputClosed || runs.some(({ state }) => state === "executing")) return WAITING;
     this.#suspend(leaves);

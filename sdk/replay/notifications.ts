@@ -9,12 +9,17 @@ import { CANCEL_SIGNAL } from "../protocol/messages.ts";
 import type { Notification, NotificationId, NotificationResult } from "../protocol/messages.ts";
 import { Leaf, NamedSignalLeaf } from "./await-node.ts";
 
+interface SignalQueue {
+  readonly results: NotificationResult[];
+  leaves: NamedSignalLeaf[];
+}
+
 export class Notifications {
   #pending: Notification[] = [];
   #taken = 0;
   readonly #completions = new Slots();
   readonly #signals = new Slots();
-  readonly #named = new Map<string, NotificationResult[]>();
+  readonly #named = new Map<string, SignalQueue>();
 
   /** Takes a notification in journal order. Nobody sees it yet. */
   push(notification: Notification): void {
@@ -33,7 +38,10 @@ export class Notifications {
   }
 
   namedSignal(name: string): Leaf {
-    return new NamedSignalLeaf(name, this.#queue(name));
+    const queue = this.#queue(name);
+    const leaf = new NamedSignalLeaf(name, queue.results);
+    queue.leaves.push(leaf);
+    return leaf;
   }
 
   /** Makes the next notification known and says what it was about; undefined when there is none. */
@@ -47,15 +55,22 @@ export class Notifications {
     }
     const { id, result } = notification;
     if (id.kind === "completion") this.#completions.deliver(id.completionId, result);
-    else if (id.kind === "signal-name") this.#queue(id.name).push(result);
+    else if (id.kind === "signal-name") this.#deliverNamed(id.name, result);
     else if (id.index !== CANCEL_SIGNAL) this.#signals.deliver(id.index, result);
     return id;
   }
 
-  #queue(name: string): NotificationResult[] {
+  #deliverNamed(name: string, result: NotificationResult): void {
+    const queue = this.#queue(name);
+    queue.results.push(result);
+    queue.leaves = queue.leaves.filter((leaf) => !leaf.isDecided);
+    for (const leaf of queue.leaves) leaf.onResult();
+  }
+
+  #queue(name: string): SignalQueue {
     let queue = this.#named.get(name);
     if (queue === undefined) {
-      queue = [];
+      queue = { results: [], leaves: [] };
       this.#named.set(name, queue);
     }
     return queue;
