@@ -128,7 +128,10 @@ async function main() {
       "--log-level",
       "warn",
     ]);
-    const endpoint = start(["bench/endpoint.mjs"], { BENCH_SDK: options.sdk });
+    const endpoint = start(["bench/endpoint.mjs"], {
+      BENCH_SDK: options.sdk,
+      RESTATE_LOGGING: "ERROR",
+    });
     const [ready, { port }] = await Promise.all([firstLine(server), firstLine(endpoint)]);
     const registered = await fetch(`${ready.admin}/deployments`, {
       method: "POST",
