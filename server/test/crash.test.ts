@@ -10,8 +10,6 @@ import { type Sdk, type Shop, startShop } from "./shop.ts";
 
 const CHECKOUTS = 60;
 const CRASHES = 10;
-/** An unlucky invocation fails with every crash, and backs off for up to a minute. */
-const RESULT_TIMEOUT_MS = 200_000;
 
 /** Small, seeded, good enough to spread kills over a run; the seed is printed with a failure. */
 function randomFrom(seed: number): () => number {
@@ -59,7 +57,7 @@ async function result(ingress: string, invocationId: string): Promise<unknown> {
   return await persist(async () => {
     const answer = await get(`${ingress}/restate/invocation/${invocationId}/attach`);
     return answer.status === 200 ? (JSON.parse(answer.text) as unknown) : undefined;
-  }, RESULT_TIMEOUT_MS);
+  });
 }
 
 async function crashTest(sdk: Sdk, seed: number): Promise<void> {

@@ -85,10 +85,13 @@ export async function get(url: string): Promise<Answer> {
   return { status: response.status, text: await response.text(), headers: response.headers };
 }
 
+/** An unlucky invocation fails with every crash of a test, and backs off for up to a minute. */
+const PATIENCE_MS = 200_000;
+
 /** Calls `attempt` again while the other side is away: a refused or cut connection, or a gateway status. */
 export async function persist<T>(
   attempt: () => Promise<T | undefined>,
-  timeoutMs = 60_000,
+  timeoutMs = PATIENCE_MS,
 ): Promise<T> {
   const untilMs = Date.now() + timeoutMs;
   for (;;) {
