@@ -176,6 +176,17 @@ describe("a session refuses what an endpoint may not send", () => {
   });
 });
 
+describe("a session that suspends", () => {
+  it("may not wait for more than anybody does", () => {
+    const completions = Array.from({ length: 10_001 }, (_, index) => index);
+    const none = { signals: [], namedSignals: [] };
+    const { failure } = inputsOf(
+      bytesOf({ type: MessageType.Suspension, completions, ...none }),
+    ).failure;
+    assert.equal(failure.errorCode, "RT0012");
+  });
+});
+
 describe("a session reports errors of the handler", () => {
   const error = (over: Partial<ErrorMessage>): ErrorMessage => ({
     type: MessageType.Error,
@@ -183,6 +194,16 @@ describe("a session reports errors of the handler", () => {
     message: "boom",
     stacktrace: "",
     ...over,
+  });
+
+  it("keeps no more of a text than people read", () => {
+    const long = "x".repeat(1_000_000);
+    const { failure } = inputsOf(
+      bytesOf(error({ message: long, stacktrace: long, relatedCommandName: long })),
+    ).failure;
+    assert(failure.message.length <= 8 * 1024);
+    assert((failure.stacktrace ?? "").length <= 32 * 1024);
+    assert((failure.relatedCommandName ?? "").length <= 256);
   });
 
   it("keeps code, stack, related command and the wanted delay", () => {

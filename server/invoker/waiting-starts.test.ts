@@ -16,7 +16,8 @@ type Step =
   | { kind: "raise"; start: Start }
   | { kind: "take" }
   | { kind: "park"; deployment: string }
-  | { kind: "take-parked"; deployment: string };
+  | { kind: "take-parked"; deployment: string }
+  | { kind: "unpark"; deployment: string };
 
 const start = fc.record({ seq: fc.nat(8), epoch: fc.nat(2), knownEntries: fc.nat(9) });
 const deployment = fc.constantFrom("a", "b");
@@ -26,6 +27,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ kind: fc.constant("take" as const) }),
   fc.record({ kind: fc.constant("park" as const), deployment }),
   fc.record({ kind: fc.constant("take-parked" as const), deployment }),
+  fc.record({ kind: fc.constant("unpark" as const), deployment }),
 );
 
 /** The same as plain lists. */
@@ -82,6 +84,10 @@ function apply(todo: Step, model: Model, real: WaitingStarts): void {
     }
     case "take-parked":
       assert.deepEqual(real.takeParked(todo.deployment), model.parked[todo.deployment]?.shift());
+      break;
+    case "unpark":
+      real.unpark(todo.deployment);
+      model.general.push(...(model.parked[todo.deployment]?.splice(0) ?? []));
       break;
     default:
       todo satisfies never;
