@@ -180,10 +180,12 @@ describe("a session that suspends", () => {
   it("may not wait for more than anybody does", () => {
     const completions = Array.from({ length: 10_001 }, (_, index) => index);
     const none = { signals: [], namedSignals: [] };
-    const { failure } = inputsOf(
-      bytesOf({ type: MessageType.Suspension, completions, ...none }),
-    ).failure;
+    const door = new FakeDoor();
+    const session = new Session(ATTEMPT, door, 1, 1024 * 1024);
+    session.receive(bytesOf({ type: MessageType.Suspension, completions, ...none }));
+    const { failure } = door.failure;
     assert.equal(failure.errorCode, "RT0012");
+    assert.match(failure.message, /10001 results/);
   });
 });
 
