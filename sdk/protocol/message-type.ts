@@ -54,11 +54,6 @@ const NAMES: ReadonlyMap<number, string> = new Map(
   Object.entries(MessageType).map(([name, type]) => [type, name]),
 );
 
-/** Control messages open, close and steer an attempt; they are never journaled. */
-export function isControl(type: number): boolean {
-  return type < 0x0400;
-}
-
 /** Commands are what the handler did. */
 export function isCommand(type: number): boolean {
   return type >= 0x0400 && type < 0x8000;

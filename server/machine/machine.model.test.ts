@@ -10,6 +10,7 @@ import { MessageType, messageTypeName } from "../../sdk/protocol/message-type.ts
 import type { Command } from "../../sdk/protocol/messages.ts";
 import { MemoryStore } from "../store/memory-store.ts";
 import { apply } from "./apply.ts";
+import { deploymentOf } from "./deployment.suite.ts";
 import type { Effect } from "./effect.ts";
 import type { AttemptRef, Input } from "./input.ts";
 import { finishStep, newStep } from "./step.ts";
@@ -106,25 +107,13 @@ class Real {
     this.apply({
       type: "register-deployment",
       replyTo: null,
-      deployment: {
-        id: "dp_1",
-        uri: "http://127.0.0.1:1/",
-        protocolMode: "BIDI_STREAM",
-        httpVersion: "HTTP/2.0",
-        minProtocolVersion: 5,
-        maxProtocolVersion: 6,
-        sdkVersion: null,
-        additionalHeaders: {},
-        metadata: {},
-        createdAtMs: T0,
-        services: [
-          {
-            name: "S",
-            ty: "SERVICE",
-            handlers: [{ name: "h", retryPolicyMaxAttempts: MAX_ATTEMPTS }],
-          },
-        ],
-      },
+      deployment: deploymentOf(T0, [
+        {
+          name: "S",
+          ty: "SERVICE",
+          handlers: [{ name: "h", retryPolicyMaxAttempts: MAX_ATTEMPTS }],
+        },
+      ]),
     });
   }
 

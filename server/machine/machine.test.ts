@@ -6,38 +6,26 @@ import { MessageType, messageTypeName } from "../../sdk/protocol/message-type.ts
 import type { Command } from "../../sdk/protocol/messages.ts";
 import { MemoryStore } from "../store/memory-store.ts";
 import { apply } from "./apply.ts";
+import { deploymentOf } from "./deployment.suite.ts";
 import type { Effect } from "./effect.ts";
 import type { AttemptRef, Input, Invoke } from "./input.ts";
-import type { Deployment } from "./registry.ts";
 import { finishStep, newStep } from "./step.ts";
 
 const text = (value: string) => new TextEncoder().encode(value);
 const T0 = 1_800_000_000_000;
 
-const DEPLOYMENT: Deployment = {
-  id: "dp_1",
-  uri: "http://127.0.0.1:1/",
-  protocolMode: "BIDI_STREAM",
-  httpVersion: "HTTP/2.0",
-  minProtocolVersion: 5,
-  maxProtocolVersion: 6,
-  sdkVersion: null,
-  additionalHeaders: {},
-  metadata: {},
-  createdAtMs: T0,
-  services: [
-    {
-      name: "Greeter",
-      ty: "SERVICE",
-      handlers: [
-        { name: "greet", retryPolicyMaxAttempts: 3, retryPolicyInitialInterval: 100 },
-        { name: "eager", retryPolicyMaxAttempts: 1e6, retryPolicyInitialInterval: 0 },
-        { name: "fragile", retryPolicyMaxAttempts: 1, retryPolicyOnMaxAttempts: "KILL" },
-      ],
-    },
-    { name: "Counter", ty: "VIRTUAL_OBJECT", handlers: [{ name: "add" }] },
-  ],
-};
+const DEPLOYMENT = deploymentOf(T0, [
+  {
+    name: "Greeter",
+    ty: "SERVICE",
+    handlers: [
+      { name: "greet", retryPolicyMaxAttempts: 3, retryPolicyInitialInterval: 100 },
+      { name: "eager", retryPolicyMaxAttempts: 1e6, retryPolicyInitialInterval: 0 },
+      { name: "fragile", retryPolicyMaxAttempts: 1, retryPolicyOnMaxAttempts: "KILL" },
+    ],
+  },
+  { name: "Counter", ty: "VIRTUAL_OBJECT", handlers: [{ name: "add" }] },
+]);
 
 /** The machine over a memory store, with one deployment registered. */
 class World {
