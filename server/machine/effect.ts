@@ -3,6 +3,7 @@
  * state, or is safe to lose. They leave in commit order, after the barrier that covers their commit.
  */
 import type { Outcome } from "../../sdk/protocol/messages.ts";
+import type { InvocationStatus } from "./invocation.ts";
 
 /** Run an attempt. Its replay is the journal up to `knownEntries`: what follows comes as `forward`. */
 export interface StartAttempt {
@@ -22,6 +23,15 @@ export interface Forward {
   readonly body: Uint8Array;
 }
 
+/** A proposed step result is stored as entry `index`; from V7 on the endpoint gets this in place of the notification. */
+export interface AcknowledgeRun {
+  readonly type: "acknowledge-run";
+  readonly seq: number;
+  readonly epoch: number;
+  readonly index: number;
+  readonly completionId: number;
+}
+
 /** A command that asked for it is durable. */
 export interface AcknowledgeCommand {
   readonly type: "acknowledge-command";
@@ -33,6 +43,13 @@ export interface AcknowledgeCommand {
 /** The attempt is no longer current: stop sending, drain, close. */
 export interface CloseAttempt {
   readonly type: "close-attempt";
+  readonly seq: number;
+  readonly epoch: number;
+}
+
+/** The invocation is to pause: ask its attempt to suspend. Submit `yield` where there is no such attempt. */
+export interface SuspendAttempt {
+  readonly type: "suspend-attempt";
   readonly seq: number;
   readonly epoch: number;
 }
@@ -62,9 +79,26 @@ export interface ReplyEffect {
   readonly reply: Reply;
 }
 
+/** Why the machine refuses what an operator asks for. */
+export type RefusalReason =
+  /** Nothing offers the handler any more. */
+  | "unknown-target"
+  | "unknown-deployment"
+  /** It does not offer the handler, or not in the protocol version of the journal. */
+  | "incompatible-deployment"
+  | "not-pinned"
+  | "deployment-in-use"
+  | "unknown-service"
+  | "journal-purged"
+  | "workflow"
+  /** The prefix of the journal ends within the invocation's output, or between a command and its result. */
+  | "incomplete-prefix"
+  /** The state is not of the version that was asked for. */
+  | "version-mismatch";
+
 /** The answer to an input that asked for one. */
 export type Reply =
-  /** The invocation exists and has no result yet; `finished` follows. `startAtMs` is null unless it still waits for its time. */
+  /** The invocation exists and has no result yet; `finished` follows. `startAtMs` is the start time it was given. */
   | {
       readonly kind: "accepted";
       readonly seq: number;
@@ -77,20 +111,28 @@ export type Reply =
       readonly kind: "completed";
       readonly id: Uint8Array;
       readonly target: { readonly service: string; readonly handler: string };
+      readonly startAtMs: number | null;
       readonly outcome: Outcome;
       readonly expiresAtMs: number;
     }
   | { readonly kind: "not-found" }
   /** Known, but not in a state in which this can be done. */
-  | { readonly kind: "conflict"; readonly status: string }
-  | { readonly kind: "done" }
+  | { readonly kind: "conflict"; readonly status: InvocationStatus }
+  /** `status` is what the invocation was doing before, where one was asked for. */
+  | { readonly kind: "done"; readonly status?: InvocationStatus }
+  /** It will be done, but not yet: a pause waits for the attempt, a mutation for the key. */
+  | { readonly kind: "pending" }
+  | { readonly kind: "restarted"; readonly id: Uint8Array }
+  | { readonly kind: "refused"; readonly reason: RefusalReason; readonly message: string }
   /** The input could not be applied because of a defect of the server; nothing of it was stored. */
   | { readonly kind: "failed"; readonly message: string };
 
 export type Effect =
   | StartAttempt
   | Forward
+  | AcknowledgeRun
   | AcknowledgeCommand
+  | SuspendAttempt
   | CloseAttempt
   | ArmTimer
   | Finished

@@ -11,9 +11,10 @@ import type {
   Suspension,
   VoidResult,
 } from "../../sdk/protocol/messages.ts";
-import type { AttemptFailure, Caller, Target } from "./invocation.ts";
-import type { Deployment } from "./registry.ts";
-import type { Listener } from "./tx.ts";
+import type { TraceContext } from "../base/trace.ts";
+import type { AttemptFailure, Caller, Instance, Target } from "./invocation.ts";
+import type { Deployment, ServiceOverrides } from "./registry.ts";
+import type { Listener, StateMutation } from "./tx.ts";
 
 /** Names one attempt. Inputs of an attempt that is no longer current are dropped. */
 export interface AttemptRef {
@@ -39,6 +40,8 @@ export interface Invoke {
   /** 0: now. */
   readonly startAtMs: number;
   readonly caller: Caller | null;
+  /** Where its spans hang; null when nobody traces. */
+  readonly trace: TraceContext | null;
   readonly replyTo: ReplyTo;
 }
 
@@ -57,6 +60,8 @@ export interface ProposeRun {
   readonly attempt: AttemptRef;
   readonly completionId: number;
   readonly result: Outcome;
+  /** From V7 on: an acknowledgement is enough, since the endpoint has the result. */
+  readonly ackRequested: boolean;
 }
 
 /** The handler has nothing to do until a notification arrives. */
@@ -116,10 +121,70 @@ export interface Listen {
   readonly wait: boolean;
 }
 
-/** An operator lets a paused invocation go on, or a backing-off one retry now. */
+/** Where an invocation goes on: on the deployment it is pinned to, on the latest one, or on this one. */
+export type DeploymentChoice = "keep" | "latest" | { readonly id: string };
+
+/** An operator lets a paused or suspended invocation go on, or a backing-off one retry now. */
 export interface Resume {
   readonly type: "resume";
   readonly id: Uint8Array;
+  readonly deployment: DeploymentChoice;
+  readonly replyTo: ReplyTo;
+}
+
+/** An operator stops an invocation until it is resumed: its attempt is asked to suspend, its retries end. */
+export interface Pause {
+  readonly type: "pause";
+  readonly id: Uint8Array;
+  readonly replyTo: ReplyTo;
+}
+
+/** The attempt of a pausing invocation is not there any more, or never was. */
+export interface Yield {
+  readonly type: "yield";
+  readonly seq: number;
+  readonly epoch: number;
+}
+
+/** Asks a handler to end: it learns of it at its next await. What has not started yet ends at once. */
+export interface Cancel {
+  readonly type: "cancel";
+  readonly id: Uint8Array;
+  readonly replyTo: ReplyTo;
+}
+
+/** Ends an invocation and everything it called, at once and without its handler. */
+export interface Kill {
+  readonly type: "kill";
+  readonly id: Uint8Array;
+  readonly replyTo: ReplyTo;
+}
+
+/** Forgets a completed invocation (of a workflow also state and promises), or its journal alone. */
+export interface Purge {
+  readonly type: "purge";
+  readonly id: Uint8Array;
+  readonly journalOnly: boolean;
+  readonly replyTo: ReplyTo;
+}
+
+/** Runs a completed invocation once more as a new one, whose journal begins with the entries up to `upToIndex` of the old one. */
+export interface RestartAsNew {
+  readonly type: "restart-as-new";
+  readonly id: Uint8Array;
+  /** 24 bytes, minted outside; a keyed target's own partition replaces its first 8. */
+  readonly newId: Uint8Array;
+  /** 0: the input alone. */
+  readonly upToIndex: number;
+  readonly deployment: DeploymentChoice;
+  readonly replyTo: ReplyTo;
+}
+
+/** Replaces the state of an instance: at once, or when those who wait for the key before it are done. */
+export interface MutateState {
+  readonly type: "mutate-state";
+  readonly instance: Instance;
+  readonly mutation: StateMutation;
   readonly replyTo: ReplyTo;
 }
 
@@ -138,9 +203,33 @@ export interface FetchReady {
   readonly limit: number;
 }
 
+/** A new deployment, or a known one overwritten: its services get a new revision each. */
 export interface RegisterDeployment {
   readonly type: "register-deployment";
   readonly deployment: Deployment;
+  readonly replyTo: ReplyTo;
+}
+
+/** Changes a known deployment in place; new services of it get a revision, known ones keep theirs. */
+export interface UpdateDeployment {
+  readonly type: "update-deployment";
+  readonly deployment: Deployment;
+  readonly replyTo: ReplyTo;
+}
+
+/** Forgets a deployment. Without `force` only one that no service's new invocations go to. */
+export interface DeleteDeployment {
+  readonly type: "delete-deployment";
+  readonly id: string;
+  readonly force: boolean;
+  readonly replyTo: ReplyTo;
+}
+
+/** What an operator sets for a service; replaces what was set before. */
+export interface OverrideService {
+  readonly type: "override-service";
+  readonly service: string;
+  readonly overrides: ServiceOverrides;
   readonly replyTo: ReplyTo;
 }
 
@@ -155,7 +244,17 @@ export type Input =
   | SignalInvocation
   | Attach
   | Listen
+  | Cancel
+  | Kill
+  | Pause
+  | Yield
   | Resume
+  | Purge
+  | RestartAsNew
+  | MutateState
   | TimersDue
   | FetchReady
-  | RegisterDeployment;
+  | RegisterDeployment
+  | UpdateDeployment
+  | DeleteDeployment
+  | OverrideService;

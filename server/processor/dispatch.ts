@@ -15,6 +15,10 @@ export function dispatch(
       return ports.attempts.forward(effect);
     case "acknowledge-command":
       return ports.attempts.acknowledge(effect);
+    case "acknowledge-run":
+      return ports.attempts.acknowledgeRun(effect);
+    case "suspend-attempt":
+      return ports.attempts.suspend(effect);
     case "close-attempt":
       return ports.attempts.close(effect);
     case "ready-page":

@@ -1,6 +1,7 @@
 /** What the processor needs of the shells above it. Implemented on floor 4, wired in `boot.ts`. */
 import type {
   AcknowledgeCommand,
+  AcknowledgeRun,
   ArmTimer,
   CloseAttempt,
   Finished,
@@ -8,7 +9,9 @@ import type {
   ReadyPage,
   Reply,
   StartAttempt,
+  SuspendAttempt,
 } from "../machine/effect.ts";
+import type { Future } from "../../sdk/protocol/messages.ts";
 import type { Input } from "../machine/input.ts";
 import type { Reader, Transactor } from "../machine/tx.ts";
 
@@ -28,8 +31,27 @@ export interface AttemptRunner {
   start(effect: StartAttempt): void;
   forward(effect: Forward): void;
   acknowledge(effect: AcknowledgeCommand): void;
+  acknowledgeRun(effect: AcknowledgeRun): void;
+  suspend(effect: SuspendAttempt): void;
   close(effect: CloseAttempt): void;
   readyPage(effect: ReadyPage): void;
+}
+
+/** What an attempt in flight does: known to the invoker alone, gone with the process, for operators. */
+export interface LiveAttempt {
+  readonly seq: number;
+  readonly epoch: number;
+  readonly deploymentId: string;
+  /** `x-restate-server` of the response; null before there is one. */
+  readonly sdkVersion: string | null;
+  readonly startedAtMs: number;
+  /** What the handler said last that it awaits (V7); null when it said nothing. */
+  readonly awaitingOn: Future | null;
+}
+
+export interface LiveAttempts {
+  of(seq: number): LiveAttempt | undefined;
+  all(): Iterable<LiveAttempt>;
 }
 
 export interface TimerQueue {
