@@ -15,10 +15,11 @@ export const INVOCATION_ID_BYTES = PARTITION_KEY_BYTES + UUID_BYTES;
 /** Gives so many random bytes; they stay as they are. */
 export type Random = (bytes: number) => Uint8Array;
 
-export function mintInvocationId(nowMs: number, random: Random): Uint8Array {
+/** `key` is that of an object or workflow: all invocations of one key lie in its partition. */
+export function mintInvocationId(nowMs: number, random: Random, key: string | null): Uint8Array {
   const id = new Uint8Array(INVOCATION_ID_BYTES);
   const chance = random(INVOCATION_ID_BYTES - TIME_BYTES);
-  id.set(chance.subarray(0, PARTITION_KEY_BYTES), 0);
+  id.set(key === null ? chance.subarray(0, PARTITION_KEY_BYTES) : partitionKey([key]), 0);
   writeTimeMs(id, PARTITION_KEY_BYTES, nowMs);
   id.set(chance.subarray(PARTITION_KEY_BYTES), PARTITION_KEY_BYTES + TIME_BYTES);
   return id;
@@ -41,10 +42,17 @@ export function idempotentInvocationId(identity: IdempotentIdentity): Uint8Array
   const { service, key, handler, idempotencyKey } = identity;
   const path = key === null ? handler : `${key},${handler}`;
   const id = new Uint8Array(INVOCATION_ID_BYTES);
-  const partition = key === null ? [service, idempotencyKey] : [key];
-  id.set(sha256(lengthPrefixed(partition)).subarray(0, PARTITION_KEY_BYTES), 0);
+  id.set(partitionKey(key === null ? [service, idempotencyKey] : [key]), 0);
   const uuid = sha256(`ik,${service},${path},${idempotencyKey}`).subarray(0, UUID_BYTES);
   id.set(uuid, PARTITION_KEY_BYTES);
+  return id;
+}
+
+/** The id of a workflow's run: one per key (service protocol 9.3). */
+export function workflowInvocationId(service: string, key: string): Uint8Array {
+  const id = new Uint8Array(INVOCATION_ID_BYTES);
+  id.set(partitionKey([key]), 0);
+  id.set(sha256(`wf,${service},${key}`).subarray(0, UUID_BYTES), PARTITION_KEY_BYTES);
   return id;
 }
 
@@ -53,12 +61,13 @@ export function childInvocationId(
   parentId: Uint8Array,
   commandIndex: number,
   nowMs: number,
+  key: string | null,
 ): Uint8Array {
   const seed = new Uint8Array(INVOCATION_ID_BYTES + 4);
   seed.set(parentId.subarray(0, INVOCATION_ID_BYTES), 0);
   new DataView(seed.buffer).setUint32(INVOCATION_ID_BYTES, commandIndex);
   const digest = sha256(seed);
-  return mintInvocationId(nowMs, (bytes) => digest.subarray(0, bytes));
+  return mintInvocationId(nowMs, (bytes) => digest.subarray(0, bytes), key);
 }
 
 /** 16 bytes, the time first. */
@@ -90,6 +99,10 @@ function writeTimeMs(bytes: Uint8Array, offset: number, nowMs: number): void {
     bytes[at] = rest % 256;
     rest = Math.floor(rest / 256);
   }
+}
+
+function partitionKey(parts: readonly string[]): Uint8Array {
+  return sha256(lengthPrefixed(parts)).subarray(0, PARTITION_KEY_BYTES);
 }
 
 function lengthPrefixed(parts: readonly string[]): string {

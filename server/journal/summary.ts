@@ -11,6 +11,8 @@ export interface Entry {
   readonly index: number;
   readonly type: number;
   readonly body: Uint8Array;
+  /** When it was stored, in ms since the Unix epoch. */
+  readonly atMs: number;
 }
 
 export interface JournalSummary {

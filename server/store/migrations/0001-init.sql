@@ -126,7 +126,7 @@ CREATE TABLE lock (
 
 -- What waits for a key, in the order of position: an invocation (seq) or a mutation of the state (mutation, JSON).
 CREATE TABLE queue (
-  position INTEGER PRIMARY KEY AUTOINCREMENT,
+  position INTEGER PRIMARY KEY,
   service  TEXT    NOT NULL,
   key      TEXT    NOT NULL,
   seq      INTEGER,
