@@ -8,6 +8,8 @@ import {
   mintDeploymentId,
   mintInvocationId,
   pooledRandom,
+  invocationIdOfKey,
+  workflowInvocationId,
 } from "./ids.ts";
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
@@ -63,19 +65,40 @@ test("keyed calls of one key share a partition, whatever the service", () => {
 
 test("minted uuids begin with the time, so that they sort by it", () => {
   const random = pooledRandom();
-  const id = mintInvocationId(NOW_MS, random);
+  const id = mintInvocationId(NOW_MS, random, null);
   assert.equal(id.length, INVOCATION_ID_BYTES);
   assert.ok(uuid(id).startsWith(NOW_HEX));
-  assert.ok(uuid(mintInvocationId(NOW_MS + 1, random)) > uuid(id));
+  assert.ok(uuid(mintInvocationId(NOW_MS + 1, random, null)) > uuid(id));
   assert.ok(hex(mintDeploymentId(NOW_MS, random)).startsWith(NOW_HEX));
   assert.equal(mintDeploymentId(NOW_MS, random).length, 16);
 });
 
 test("minted ids differ although the time does not", () => {
   const random = pooledRandom(100);
-  const ids = Array.from({ length: 500 }, () => hex(mintInvocationId(NOW_MS, random)));
+  const ids = Array.from({ length: 500 }, () => hex(mintInvocationId(NOW_MS, random, null)));
   assert.equal(new Set(ids).size, 500);
   assert.equal(new Set(ids.map((id) => id.slice(0, 16))).size, 500);
+});
+
+test("ids of one key lie in one partition, whatever they are derived from", () => {
+  const partition = (id: Uint8Array) => hex(id.subarray(0, 8));
+  const minted = mintInvocationId(NOW_MS, pooledRandom(), "k");
+  const wanted = partition(minted);
+  assert.equal(partition(mintInvocationId(NOW_MS, pooledRandom(), "k")), wanted);
+  assert.notEqual(partition(mintInvocationId(NOW_MS, pooledRandom(), "other")), wanted);
+  assert.equal(partition(childInvocationId(minted, 1, NOW_MS, "k")), wanted);
+  assert.equal(partition(workflowInvocationId("Order", "k")), wanted);
+  assert.equal(
+    partition(invocationIdOfKey(mintInvocationId(0, pooledRandom(), null), "k")),
+    wanted,
+  );
+  const identity = { service: "S", key: "k", handler: "h", idempotencyKey: "i" };
+  assert.equal(partition(idempotentInvocationId(identity)), wanted);
+});
+
+test("the run of a workflow has one id", () => {
+  const id = workflowInvocationId("Wf", "w1");
+  assert.equal(hex(id.subarray(8)), "fc1b0e11991cc94920918243914fad60");
 });
 
 test("bytes of the random pool do not change after they were given", () => {
@@ -88,11 +111,11 @@ test("bytes of the random pool do not change after they were given", () => {
 });
 
 test("a child's id follows from its parent, the command and the time alone", () => {
-  const parent = mintInvocationId(NOW_MS, pooledRandom());
-  const child = childInvocationId(parent, 3, NOW_MS + 5);
-  assert.equal(hex(child), hex(childInvocationId(Uint8Array.from(parent), 3, NOW_MS + 5)));
-  assert.notEqual(hex(child), hex(childInvocationId(parent, 4, NOW_MS + 5)));
-  assert.notEqual(hex(child), hex(childInvocationId(child, 3, NOW_MS + 5)));
+  const parent = mintInvocationId(NOW_MS, pooledRandom(), null);
+  const child = childInvocationId(parent, 3, NOW_MS + 5, null);
+  assert.equal(hex(child), hex(childInvocationId(Uint8Array.from(parent), 3, NOW_MS + 5, null)));
+  assert.notEqual(hex(child), hex(childInvocationId(parent, 4, NOW_MS + 5, null)));
+  assert.notEqual(hex(child), hex(childInvocationId(child, 3, NOW_MS + 5, null)));
   assert.ok(uuid(child).startsWith("01a2074c5261"));
   assert.notEqual(hex(child.subarray(0, 8)), hex(parent.subarray(0, 8)));
 });

@@ -25,6 +25,13 @@ export function mintInvocationId(nowMs: number, random: Random, key: string | nu
   return id;
 }
 
+/** An id moved to the partition of a key. */
+export function invocationIdOfKey(id: Uint8Array, key: string): Uint8Array {
+  const moved = Uint8Array.from(id);
+  moved.set(partitionKey([key]), 0);
+  return moved;
+}
+
 /** Who a call with an idempotency key is for; the same identity is the same invocation. */
 export interface IdempotentIdentity {
   readonly service: string;

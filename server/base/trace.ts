@@ -42,5 +42,8 @@ export function formatTraceparent({ traceId, spanId, flags }: TraceContext): str
 
 /** The span of an attempt: the same for the same invocation and epoch. */
 export function attemptSpanId(invocationId: Uint8Array, epoch: number): string {
-  return hash("sha256", `${Buffer.from(invocationId).toString("hex")}/${epoch}`, "hex").slice(0, 16);
+  return hash("sha256", `${Buffer.from(invocationId).toString("hex")}/${epoch}`, "hex").slice(
+    0,
+    16,
+  );
 }

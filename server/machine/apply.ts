@@ -8,11 +8,36 @@
  * M4 Messages between invocations are inputs too (`Step.followUps`).
  */
 import { unreachable } from "../base/assert.ts";
-import { onAppendCommand, onEnd, onFail, onProposeRun, onSuspend } from "./attempt.ts";
-import type { Input } from "./input.ts";
+import { onAppendCommand, onEnd, onFail, onProposeRun, onSuspend, onYield } from "./attempt.ts";
+import { onCancel, onKill } from "./cancel.ts";
+import { onMutateState } from "./exclusive.ts";
+import type {
+  Cancel,
+  DeleteDeployment,
+  Input,
+  Kill,
+  MutateState,
+  OverrideService,
+  Pause,
+  Purge,
+  RegisterDeployment,
+  RestartAsNew,
+  Resume,
+  UpdateDeployment,
+} from "./input.ts";
 import { onAttach, onInvoke, onListen } from "./invoke.ts";
-import { onNotify, onSignal } from "./notify.ts";
-import { onFetchReady, onRegisterDeployment, onResume } from "./operate.ts";
+import { onNotify } from "./notify.ts";
+import {
+  onDeleteDeployment,
+  onFetchReady,
+  onOverrideService,
+  onRegisterDeployment,
+  onUpdateDeployment,
+} from "./operate.ts";
+import { onPurge } from "./purge.ts";
+import { onRestartAsNew } from "./restart.ts";
+import { onPause, onResume } from "./resume.ts";
+import { onSignal } from "./signal.ts";
 import type { Step } from "./step.ts";
 import { onTimersDue } from "./timer.ts";
 
@@ -39,6 +64,8 @@ function applyOne(step: Step, input: Input): void {
       return onEnd(step, input);
     case "fail":
       return onFail(step, input);
+    case "yield":
+      return onYield(step, input);
     case "notify":
       return onNotify(step, input);
     case "signal":
@@ -47,14 +74,53 @@ function applyOne(step: Step, input: Input): void {
       return onAttach(step, input);
     case "listen":
       return onListen(step, input);
-    case "resume":
-      return onResume(step, input);
     case "timers-due":
       return onTimersDue(step, input);
     case "fetch-ready":
       return onFetchReady(step, input);
+    default:
+      return applyOperation(step, input);
+  }
+}
+
+type Operation =
+  | Cancel
+  | Kill
+  | Pause
+  | Resume
+  | Purge
+  | RestartAsNew
+  | MutateState
+  | RegisterDeployment
+  | UpdateDeployment
+  | DeleteDeployment
+  | OverrideService;
+
+/** What operators ask for. */
+function applyOperation(step: Step, input: Operation): void {
+  switch (input.type) {
+    case "cancel":
+      return onCancel(step, input);
+    case "kill":
+      return onKill(step, input);
+    case "pause":
+      return onPause(step, input);
+    case "resume":
+      return onResume(step, input);
+    case "purge":
+      return onPurge(step, input);
+    case "restart-as-new":
+      return onRestartAsNew(step, input);
+    case "mutate-state":
+      return onMutateState(step, input);
     case "register-deployment":
       return onRegisterDeployment(step, input);
+    case "update-deployment":
+      return onUpdateDeployment(step, input);
+    case "delete-deployment":
+      return onDeleteDeployment(step, input);
+    case "override-service":
+      return onOverrideService(step, input);
     default:
       return unreachable(input);
   }

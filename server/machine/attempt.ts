@@ -5,11 +5,12 @@
  * A2 A command is stored whole or the attempt fails; nothing of a refused command remains.
  * A3 A recorded step result never changes: a second result for the same step is refused.
  */
-import { decodeNotificationId } from "../../sdk/protocol/codec.ts";
-import { isNotification, MessageType } from "../../sdk/protocol/message-type.ts";
-import { type AwaitSet, awaits, awaitSetOf } from "../journal/await-set.ts";
+import { MessageType } from "../../sdk/protocol/message-type.ts";
+import type { Future } from "../../sdk/protocol/messages.ts";
+import { advance, depthOf, futureOf, outcomeOfResult } from "../journal/await-tree.ts";
+import { notificationOf } from "../journal/notification-of.ts";
 import { commandProblem, onCommandStored } from "./commands.ts";
-import { failAttempt, refuse, violation } from "./fail.ts";
+import { failAttempt, pause, refuse, tooDeep, violation } from "./fail.ts";
 import { finish } from "./finish.ts";
 import type {
   AppendCommand,
@@ -18,14 +19,19 @@ import type {
   FailAttempt,
   ProposeRun,
   Suspend,
+  Yield,
 } from "./input.ts";
 import type { Invocation } from "./invocation.ts";
-import { notify } from "./notify.ts";
+import { notify, notifyProposed } from "./notify.ts";
+import { record } from "./record.ts";
 import { run, transition } from "./status.ts";
 import type { Step } from "./step.ts";
 
+/** From this version on an endpoint may keep a step's result until it is acknowledged. */
+const ACKNOWLEDGES_RUNS = 7;
+
 /** The invocation whose current attempt this is; undefined for a stale one. */
-export function current(step: Step, attempt: AttemptRef): Invocation | undefined {
+function current(step: Step, attempt: Pick<AttemptRef, "seq" | "epoch">): Invocation | undefined {
   const invocation = step.tx.invocation(attempt.seq);
   if (invocation === undefined || invocation.epoch !== attempt.epoch) return undefined;
   return invocation.state.status === "running" ? invocation : undefined;
@@ -35,7 +41,8 @@ export function onAppendCommand(step: Step, input: AppendCommand): void {
   const { attempt, command, body } = input;
   const invocation = current(step, attempt);
   if (invocation === undefined) return;
-  const problem = commandProblem(step, command);
+  const problem =
+    commandProblem(step, invocation, command) ?? pinProblem(step, invocation, attempt);
   if (problem !== null) return refuse(step, invocation, problem);
   pin(step, invocation, attempt);
   const commandIndex = invocation.journal.commands;
@@ -45,6 +52,13 @@ export function onAppendCommand(step: Step, input: AppendCommand): void {
     const { seq, epoch } = attempt;
     step.effects.push({ type: "acknowledge-command", seq, epoch, commandIndex });
   }
+}
+
+/** Nothing is bound to a deployment that was deleted while the attempt ran: the next one goes to what is latest then. */
+function pinProblem(step: Step, { pin: pinned }: Invocation, { deploymentId }: AttemptRef) {
+  if (pinned !== null || step.tx.registry().deployments.has(deploymentId)) return null;
+  const message = `deployment ${deploymentId} was deleted while this attempt ran on it`;
+  return { code: 500, errorCode: "RT0011", message };
 }
 
 /** The first stored command binds the invocation to the code that made it; every one is progress. */
@@ -63,35 +77,61 @@ function pin(step: Step, invocation: Invocation, attempt: AttemptRef): void {
 export function onProposeRun(step: Step, input: ProposeRun): void {
   const invocation = current(step, input.attempt);
   if (invocation === undefined) return;
-  const { completionId, result } = input;
+  const { completionId, result, attempt, ackRequested } = input;
   if (!invocation.journal.openRuns.has(completionId)) {
     const what = `a result for run ${completionId}, which is not open`;
     return refuse(step, invocation, violation(`the endpoint proposed ${what}`));
   }
+  if (ackRequested && attempt.protocolVersion >= ACKNOWLEDGES_RUNS) {
+    return notifyProposed(step, invocation, completionId, result);
+  }
   const id = { kind: "completion", completionId } as const;
-  notify(step, invocation, { type: MessageType.RunCompletion, id, result });
+  return notify(step, invocation, { type: MessageType.RunCompletion, id, result });
 }
 
 export function onSuspend(step: Step, input: Suspend): void {
   const invocation = current(step, input.attempt);
   if (invocation === undefined) return;
-  const awaiting = awaitSetOf(input.suspension);
+  const future = futureOf(input.suspension);
+  const { futureDepthMax } = step.settings;
+  if (depthOf(future) > futureDepthMax) return tooDeep(step, invocation, futureDepthMax);
   invocation.retryCount = 0;
   invocation.lastFailure = null;
-  transition(step, invocation, { status: "suspended", awaiting });
-  if (arrivedSince(step, invocation, input.knownEntries, awaiting)) run(step, invocation);
+  if (isPausing(invocation)) return pause(step, invocation, "operator");
+  const awaiting = afterArrived(step, invocation, input.knownEntries, future);
+  if (awaiting === null) {
+    transition(step, invocation, { status: "suspended", awaiting: future });
+    return run(step, invocation);
+  }
+  record(step, invocation, { kind: "suspended", awaiting });
+  return transition(step, invocation, { status: "suspended", awaiting });
+}
+
+function isPausing({ state }: Invocation): boolean {
+  return state.status === "running" && state.isPausing;
 }
 
 /**
- * Whether one of the awaited notifications came while this attempt ran. Those it had been given to replay do not count: it has
- * seen them and they did not unblock it (a consumed cancellation stays in the await sets of some SDKs and would spin).
+ * What is left to wait for after the notifications that came while this attempt ran; null when it is decided. Those it had been
+ * given to replay do not count: it has seen them and they did not unblock it (a consumed cancellation stays in the await sets of
+ * some SDKs and would spin).
  */
-function arrivedSince(step: Step, invocation: Invocation, from: number, set: AwaitSet): boolean {
-  const { seq, journal } = invocation;
-  if (from >= journal.length) return false;
-  return step.tx
-    .entries(seq, from, journal.length)
-    .some((entry) => isNotification(entry.type) && awaits(set, decodeNotificationId(entry.body)));
+function afterArrived(
+  step: Step,
+  { seq, journal }: Invocation,
+  from: number,
+  future: Future,
+): Future | null {
+  let left = future;
+  if (from >= journal.length) return left;
+  for (const entry of step.tx.entries(seq, from, journal.length)) {
+    const notification = notificationOf(entry);
+    if (notification === undefined) continue;
+    const next = advance(left, notification.id, outcomeOfResult(notification.result));
+    if (typeof next === "string") return null;
+    left = next;
+  }
+  return left;
 }
 
 export function onEnd(step: Step, input: EndAttempt): void {
@@ -108,4 +148,10 @@ export function onEnd(step: Step, input: EndAttempt): void {
 export function onFail(step: Step, input: FailAttempt): void {
   const invocation = current(step, input.attempt);
   if (invocation !== undefined) failAttempt(step, invocation, input);
+}
+
+/** There is no attempt to wait for: what was to pause is paused. */
+export function onYield(step: Step, input: Yield): void {
+  const invocation = current(step, input);
+  if (invocation !== undefined && isPausing(invocation)) pause(step, invocation, "operator");
 }

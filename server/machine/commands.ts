@@ -1,28 +1,27 @@
 /** What each command asks for: checked before it is stored, carried out in the same transaction after. */
-import { MessageType, messageTypeName } from "../../sdk/protocol/message-type.ts";
+import { MessageType } from "../../sdk/protocol/message-type.ts";
 import {
-  type CallCommand,
   type Command,
   FIRST_USER_SIGNAL,
   type InvocationTarget,
-  type OneWayCallCommand,
 } from "../../sdk/protocol/messages.ts";
-import {
-  invocationIdToString,
-  parseAwakeableId,
-  parseInvocationId,
-} from "../../sdk/protocol/ids.ts";
+import { parseAwakeableId, parseInvocationId } from "../../sdk/protocol/ids.ts";
 import { present, unreachable } from "../base/assert.ts";
-import { childInvocationId, idempotentInvocationId } from "../base/ids.ts";
+import { idempotentInvocationId, workflowInvocationId } from "../base/ids.ts";
+import { callProblem, invokeCallee } from "./call.ts";
 import { violation } from "./fail.ts";
-import type { AttemptFailure, Invocation, Target } from "./invocation.ts";
-import { notify } from "./notify.ts";
-import { resolveHandler } from "./registry.ts";
+import { onPromiseCommand, promiseProblem } from "./promises.ts";
+import type { AttemptFailure, Invocation } from "./invocation.ts";
+import { onStateCommand, stateProblem } from "./state.ts";
 import { addTimer, type Step } from "./step.ts";
 import type { ListenerType } from "./tx.ts";
 
 /** Why a command may not be stored; null when it may. */
-export function commandProblem(step: Step, command: Command): AttemptFailure | null {
+export function commandProblem(
+  step: Step,
+  invocation: Invocation,
+  command: Command,
+): AttemptFailure | null {
   switch (command.type) {
     case MessageType.OutputCommand:
     case MessageType.RunCommand:
@@ -32,47 +31,35 @@ export function commandProblem(step: Step, command: Command): AttemptFailure | n
     case MessageType.OneWayCallCommand:
       return callProblem(step, command);
     case MessageType.SendSignalCommand:
-      return parseInvocationId(command.targetInvocationId) === undefined
-        ? violation(`'${command.targetInvocationId}' is no invocation id`)
-        : null;
+      return idProblem(command.targetInvocationId);
     case MessageType.CompleteAwakeableCommand:
-      return awakeable(command.awakeableId) === undefined
-        ? violation(`'${command.awakeableId}' is no awakeable id`)
-        : null;
+      return awakeableProblem(command.awakeableId);
     case MessageType.AttachInvocationCommand:
     case MessageType.GetInvocationOutputCommand:
-      return targetProblem(command.target);
+      return command.target.kind === "invocation-id"
+        ? idProblem(command.target.invocationId)
+        : null;
+    case MessageType.GetPromiseCommand:
+    case MessageType.PeekPromiseCommand:
+    case MessageType.CompletePromiseCommand:
+      return promiseProblem(invocation);
+    case MessageType.InputCommand:
+      return violation("only the server writes an InputCommand");
     default:
-      return precondition(
-        `a plain service may not use ${messageTypeName(command.type)}: it has no state and no promises`,
-      );
+      return stateProblem(invocation, command);
   }
 }
 
-function callProblem(step: Step, command: CallCommand | OneWayCallCommand): AttemptFailure | null {
-  const { service, handler, key, idempotencyKey } = command;
-  const callee = resolveHandler(step.tx.registry(), service, handler);
-  if (callee === undefined) {
-    const message = `no deployment offers ${service}/${handler}: register it, or mend the call`;
-    return { code: 404, errorCode: "RT0018", message };
-  }
-  if (callee.service.ty !== "SERVICE") {
-    return precondition(`${service} is a ${callee.service.ty}, which is not served yet`);
-  }
-  if (key !== "") return precondition(`${service} is a plain service and takes no key`);
-  if (idempotencyKey === "") return precondition("an idempotency key may not be empty");
-  return null;
+function idProblem(id: string): AttemptFailure | null {
+  return parseInvocationId(id) === undefined ? violation(`'${id}' is no invocation id`) : null;
 }
 
-function targetProblem(target: InvocationTarget): AttemptFailure | null {
-  if (target.kind !== "invocation-id") return null;
-  return parseInvocationId(target.invocationId) === undefined
-    ? violation(`'${target.invocationId}' is no invocation id`)
-    : null;
-}
+/** The ids of protocols before V4 name nothing in this journal: they are accepted and reach nobody. */
+const OLD_AWAKEABLE = /^prom_1[0-9A-Za-z_-]{38}=?$/;
 
-function precondition(message: string): AttemptFailure {
-  return { code: 500, errorCode: "RT0017", message };
+function awakeableProblem(id: string): AttemptFailure | null {
+  if (OLD_AWAKEABLE.test(id) || awakeable(id) !== undefined) return null;
+  return violation(`'${id}' is no awakeable id`);
 }
 
 /** Ids below the first user signal are the protocol's own: nobody may hand out an awakeable with one. */
@@ -90,6 +77,10 @@ export function onCommandStored(
 ): void {
   const { seq } = invocation;
   switch (command.type) {
+    case MessageType.InputCommand:
+    case MessageType.OutputCommand:
+    case MessageType.RunCommand:
+      return undefined;
     case MessageType.SleepCommand: {
       const { wakeUpTimeMs: dueMs, resultCompletionId: arg } = command;
       return addTimer(step, { dueMs, seq, kind: "sleep", arg });
@@ -104,11 +95,10 @@ export function onCommandStored(
       return undefined;
     }
     case MessageType.CompleteAwakeableCommand: {
-      const { invocationId: id, signalIndex } = present(
-        awakeable(command.awakeableId),
-        "awakeable",
-      );
-      const signal = { kind: "signal-index", index: signalIndex } as const;
+      const named = awakeable(command.awakeableId);
+      if (named === undefined) return undefined;
+      const { invocationId: id, signalIndex: index } = named;
+      const signal = { kind: "signal-index", index } as const;
       step.followUps.push({ type: "signal", id, signal, result: command.result, replyTo: null });
       return undefined;
     }
@@ -116,40 +106,13 @@ export function onCommandStored(
       return listen(step, seq, command, MessageType.AttachInvocationCompletion);
     case MessageType.GetInvocationOutputCommand:
       return listen(step, seq, command, MessageType.GetInvocationOutputCompletion);
+    case MessageType.GetPromiseCommand:
+    case MessageType.PeekPromiseCommand:
+    case MessageType.CompletePromiseCommand:
+      return onPromiseCommand(step, invocation, command);
     default:
-      return undefined;
+      return onStateCommand(step, invocation, command);
   }
-}
-
-function invokeCallee(
-  step: Step,
-  invocation: Invocation,
-  command: CallCommand | OneWayCallCommand,
-  commandIndex: number,
-): void {
-  const { service, handler, headers, parameter, idempotencyKey = null } = command;
-  const target: Target = { service, handler, key: null };
-  const id =
-    idempotencyKey === null
-      ? childInvocationId(invocation.id, commandIndex, step.nowMs)
-      : idempotentInvocationId({ ...target, idempotencyKey });
-  notify(step, invocation, {
-    type: MessageType.CallInvocationIdCompletion,
-    id: { kind: "completion", completionId: command.invocationIdCompletionId },
-    result: { kind: "invocation-id", invocationId: invocationIdToString(id) },
-  });
-  const isCall = command.type === MessageType.CallCommand;
-  step.followUps.push({
-    type: "invoke",
-    id,
-    target,
-    headers,
-    parameter,
-    idempotencyKey,
-    startAtMs: isCall ? 0 : command.invokeTimeMs,
-    caller: { seq: invocation.seq, completionId: isCall ? command.resultCompletionId : null },
-    replyTo: null,
-  });
 }
 
 function listen(
@@ -167,7 +130,6 @@ function listen(
   });
 }
 
-/** The id of an invocation named by its identity; a workflow never matches, since none can be started yet. */
 function targetId(target: InvocationTarget): Uint8Array {
   switch (target.kind) {
     case "invocation-id":
@@ -175,11 +137,8 @@ function targetId(target: InvocationTarget): Uint8Array {
     case "idempotent":
       return idempotentInvocationId({ ...target, key: target.key ?? null });
     case "workflow":
-      return NO_INVOCATION;
+      return workflowInvocationId(target.service, target.key);
     default:
       return unreachable(target);
   }
 }
-
-/** An id that no invocation has. */
-const NO_INVOCATION = new Uint8Array(24);

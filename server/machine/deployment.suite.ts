@@ -17,6 +17,7 @@ export function deploymentOf(
     additionalHeaders: {},
     metadata: {},
     createdAtMs,
+    drainingSinceMs: null,
     services,
   };
 }

@@ -2,8 +2,11 @@
 import { assert } from "../base/assert.ts";
 import { finishWithFailure } from "./finish.ts";
 import type { FailAttempt } from "./input.ts";
-import type { AttemptFailure, Invocation } from "./invocation.ts";
-import { resolveTarget, retryDelayMs, retryPolicy } from "./policy.ts";
+import type { AttemptFailure, Invocation, PauseReason } from "./invocation.ts";
+import { mismatchOf } from "./mismatch.ts";
+import { retryDelayMs, retryPolicy } from "./policy.ts";
+import { isRecorded, record } from "./record.ts";
+import { resolveFor } from "./registry.ts";
 import { transition } from "./status.ts";
 import { addTimer, type Step } from "./step.ts";
 
@@ -12,44 +15,66 @@ export function violation(message: string): AttemptFailure {
   return { code: 571, errorCode: "RT0012", message };
 }
 
+/** The command may not be used here. */
+export function precondition(message: string): AttemptFailure {
+  return { code: 500, errorCode: "RT0017", message };
+}
+
 /** The machine refuses what an attempt said: the attempt is over and its stream is closed. */
 export function refuse(step: Step, invocation: Invocation, failure: AttemptFailure): void {
   const { seq, epoch } = invocation;
   invocation.retryCountSinceLastStoredEntry += 1;
   step.effects.push({ type: "close-attempt", seq, epoch });
-  record(step, invocation, failure);
+  recordFailure(step, invocation, failure);
   retry(step, invocation, null);
+}
+
+/** What it awaits is nested too deep to be evaluated: more tries would not help. */
+export function tooDeep(step: Step, invocation: Invocation, depthMax: number): void {
+  const message = `the handler awaits futures nested deeper than ${depthMax} levels; await some of them first`;
+  recordFailure(step, invocation, { code: 500, errorCode: "RT0025", message });
+  pause(step, invocation, "future-too-deep");
 }
 
 /** How an attempt that is current ended badly. */
 export function failAttempt(step: Step, invocation: Invocation, input: FailAttempt): void {
   const { failure, behavior, retryAfterMs, countsForSdk } = input;
   if (countsForSdk) invocation.retryCountSinceLastStoredEntry += 1;
-  record(step, invocation, failure);
-  if (behavior === "pause") return transition(step, invocation, { status: "paused" });
-  if (behavior === "fail") return kill(step, invocation, failure);
+  const mismatch = mismatchOf(step, invocation, failure);
+  recordFailure(step, invocation, mismatch === null ? failure : { ...failure, mismatch });
+  if (behavior === "pause") return pause(step, invocation, "handler");
+  if (behavior === "fail") return finishWith(step, invocation, failure);
   return retry(step, invocation, retryAfterMs);
 }
 
-function record(step: Step, invocation: Invocation, failure: AttemptFailure): void {
+function recordFailure(step: Step, invocation: Invocation, failure: AttemptFailure): void {
   invocation.lastFailure = { ...failure, atMs: step.nowMs };
+  // Delays that the endpoint asks for do not count as retries of the policy, but are failures in a row all the same.
+  const inARow = Math.max(invocation.retryCount + 1, invocation.retryCountSinceLastStoredEntry);
+  if (isRecorded(inARow)) record(step, invocation, { kind: "attempt-failed", failure });
+}
+
+export function pause(step: Step, invocation: Invocation, reason: PauseReason): void {
+  record(step, invocation, { kind: "paused", reason, lastFailure: invocation.lastFailure });
+  transition(step, invocation, { status: "paused", reason });
 }
 
 /** A delay that the endpoint asked for replaces the policy's and does not use up its attempts. */
 function retry(step: Step, invocation: Invocation, retryAfterMs: number | null): void {
+  const { target, pin, state } = invocation;
+  if (state.status === "running" && state.isPausing) return pause(step, invocation, "operator");
   if (retryAfterMs !== null) return backOff(step, invocation, retryAfterMs);
-  const { target, pin } = invocation;
-  const resolved = resolveTarget(step.tx.registry(), target, pin?.deploymentId ?? null);
-  const policy = retryPolicy(resolved);
+  const resolved = resolveFor(step.tx.registry(), target, pin?.deploymentId ?? null);
+  const policy = retryPolicy(step.settings, resolved);
   invocation.retryCount += 1;
   if (invocation.retryCount < policy.maxAttempts) {
     const salt = invocation.seq + invocation.epoch;
     return backOff(step, invocation, retryDelayMs(policy, invocation.retryCount, salt));
   }
   if (policy.onMaxAttempts === "KILL" && invocation.lastFailure !== null) {
-    return kill(step, invocation, invocation.lastFailure);
+    return finishWith(step, invocation, invocation.lastFailure);
   }
-  return transition(step, invocation, { status: "paused" });
+  return pause(step, invocation, "retries-exhausted");
 }
 
 function backOff(step: Step, invocation: Invocation, delayMs: number): void {
@@ -60,7 +85,7 @@ function backOff(step: Step, invocation: Invocation, delayMs: number): void {
   addTimer(step, { dueMs: retryAtMs, seq, kind: "retry", arg: epoch });
 }
 
-function kill(step: Step, invocation: Invocation, failure: AttemptFailure): void {
+function finishWith(step: Step, invocation: Invocation, failure: AttemptFailure): void {
   const { code, message } = failure;
   finishWithFailure(step, invocation, { code, message });
 }

@@ -3,10 +3,11 @@ import { decodeMessage, encodeBody } from "../../sdk/protocol/codec.ts";
 import { MessageType } from "../../sdk/protocol/message-type.ts";
 import type { Failure, Outcome } from "../../sdk/protocol/messages.ts";
 import { assert, present } from "../base/assert.ts";
+import { leaveKey } from "./exclusive.ts";
 import type { Invocation } from "./invocation.ts";
 import { transition } from "./status.ts";
 import { addTimer, type Step } from "./step.ts";
-import type { ListenerType, Reader } from "./tx.ts";
+import type { ListenerType, Reader, TimerKind } from "./tx.ts";
 
 /** The result of an invocation whose journal holds an Output. */
 export function outcomeOf(reader: Reader, invocation: Invocation): Outcome {
@@ -18,10 +19,11 @@ export function outcomeOf(reader: Reader, invocation: Invocation): Outcome {
   return output.result;
 }
 
-/** Completes an invocation with the Output it recorded: answers all who wait and starts its retention. */
+/** Completes an invocation with the Output it recorded: answers all who wait, passes on its key and starts its retention. */
 export function finish(step: Step, invocation: Invocation): void {
   const { tx, nowMs } = step;
-  const { seq, caller, journal } = invocation;
+  const { seq, caller, journal, completionRetentionMs, journalRetentionMs } = invocation;
+  leaveKey(step, invocation);
   transition(step, invocation, {
     status: "completed",
     completedAtMs: nowMs,
@@ -35,7 +37,18 @@ export function finish(step: Step, invocation: Invocation): void {
   for (const listener of tx.takeListeners(seq)) {
     answer(step, listener.callerSeq, listener.completionId, listener.messageType, outcome);
   }
-  addTimer(step, { dueMs: nowMs + invocation.retentionMs, seq, kind: "purge", arg: 0 });
+  forgetAfter(step, seq, "purge", completionRetentionMs);
+  if (journalRetentionMs < completionRetentionMs) {
+    forgetAfter(step, seq, "purge-journal", journalRetentionMs);
+  }
+}
+
+/** What ends within the same interval is forgotten together, so that a purge is one of many in a transaction. */
+function forgetAfter(step: Step, seq: number, kind: TimerKind, retentionMs: number): void {
+  const { cleanupIntervalMs } = step.settings;
+  const endsMs = step.nowMs + retentionMs;
+  const dueMs = Math.ceil(endsMs / cleanupIntervalMs) * cleanupIntervalMs;
+  addTimer(step, { dueMs, seq, kind, arg: 0 });
 }
 
 /** Completes an invocation from outside its handler; the failure becomes its Output entry. */

@@ -1,65 +1,80 @@
 /** An invocation comes into being, or the one with the same identity is found; and questions for results. */
 import { encodeBody } from "../../sdk/protocol/codec.ts";
 import { MessageType } from "../../sdk/protocol/message-type.ts";
-import type { Outcome } from "../../sdk/protocol/messages.ts";
+import type { NotificationResult, Outcome } from "../../sdk/protocol/messages.ts";
 import type { Reply } from "./effect.ts";
+import { enter, firstState } from "./exclusive.ts";
+import { find } from "./find.ts";
+import { outcomeOf } from "./finish.ts";
 import type { Attach, Invoke, Listen } from "./input.ts";
 import type { Caller, Invocation } from "./invocation.ts";
-import { outcomeOf } from "./finish.ts";
-import { resolveTarget, retentionMs } from "./policy.ts";
+import { handlerKind, retention } from "./policy.ts";
+import { resolveHandler } from "./registry.ts";
 import { reply } from "./reply.ts";
-import { requestAttempt } from "./status.ts";
-import { addTimer, type Step } from "./step.ts";
+import type { Step } from "./step.ts";
 import type { Listener } from "./tx.ts";
 
+const ALREADY_INVOKED: Outcome = {
+  kind: "failure",
+  failure: { code: 409, message: "the workflow method was already invoked" },
+};
+
 export function onInvoke(step: Step, input: Invoke): void {
-  const existing = step.tx.findInvocation(input.id);
-  const invocation = existing ?? create(step, input);
-  reply(step, input.replyTo, accepted(step, invocation, existing === undefined));
+  const existing = find(step, input.id);
+  if (existing === undefined) return create(step, input);
+  reply(step, input.replyTo, accepted(step, existing, false));
   const listener = listenerOf(input.caller);
-  if (existing !== undefined && listener !== null) listen(step, existing, listener);
+  if (listener === null) return undefined;
+  // The run of a workflow happens once: its result is for those who attach (HTTP API 5.2).
+  if (existing.kind === "run") return answer(step, listener, ALREADY_INVOKED);
+  return listen(step, existing, listener);
 }
 
-function create(step: Step, input: Invoke): Invocation {
-  const { tx, nowMs } = step;
-  const resolved = resolveTarget(tx.registry(), input.target, null);
-  const delayed = input.startAtMs > nowMs;
+function create(step: Step, input: Invoke): void {
+  const { tx, nowMs, settings } = step;
+  const { target, idempotencyKey, caller, trace, id } = input;
+  const resolved = resolveHandler(tx.registry(), target.service, target.handler);
+  if (resolved === undefined) {
+    const message = `no deployment offers ${target.service}/${target.handler}`;
+    return reply(step, input.replyTo, { kind: "refused", reason: "unknown-target", message });
+  }
+  const kind = handlerKind(resolved);
+  const startAtMs = input.startAtMs > nowMs ? input.startAtMs : null;
   const invocation = tx.insertInvocation({
-    id: input.id,
-    target: input.target,
-    idempotencyKey: input.idempotencyKey,
-    caller: input.caller,
+    id,
+    target,
+    kind,
+    idempotencyKey,
+    caller,
+    restartedFrom: null,
+    trace,
     createdAtMs: nowMs,
-    retentionMs: retentionMs(resolved, input.idempotencyKey !== null),
-    state: delayed ? { status: "scheduled", startAtMs: input.startAtMs } : { status: "running" },
+    startAtMs,
+    ...retention(settings, resolved, kind, idempotencyKey !== null),
+    state: firstState(step, target, kind, startAtMs),
   });
   const { headers, parameter: value } = input;
   const body = encodeBody({ type: MessageType.InputCommand, headers, value, name: "" });
   tx.append(invocation, MessageType.InputCommand, body, nowMs);
-  if (delayed) {
-    addTimer(step, { dueMs: input.startAtMs, seq: invocation.seq, kind: "start", arg: 0 });
-  } else {
-    requestAttempt(step, invocation);
-  }
-  return invocation;
+  enter(step, invocation);
+  return reply(step, input.replyTo, accepted(step, invocation, true));
 }
 
 function accepted(step: Step, invocation: Invocation, isNew: boolean): Reply {
-  const { seq, id, state } = invocation;
-  if (state.status === "completed") return completed(step, invocation);
-  const startAtMs = state.status === "scheduled" ? state.startAtMs : null;
+  const { seq, id, state, startAtMs } = invocation;
+  if (state.status === "completed") return completed(step, invocation, state.completedAtMs);
   return { kind: "accepted", seq, id, isNew, startAtMs };
 }
 
-function completed(step: Step, invocation: Invocation): Reply {
-  const { id, target, state, retentionMs: keptMs } = invocation;
-  const completedAtMs = state.status === "completed" ? state.completedAtMs : step.nowMs;
+function completed(step: Step, invocation: Invocation, completedAtMs: number): Reply {
+  const { id, target, startAtMs, completionRetentionMs } = invocation;
   const outcome = outcomeOf(step.tx, invocation);
-  return { kind: "completed", id, target, outcome, expiresAtMs: completedAtMs + keptMs };
+  const expiresAtMs = completedAtMs + completionRetentionMs;
+  return { kind: "completed", id, target, startAtMs, outcome, expiresAtMs };
 }
 
 export function onAttach(step: Step, input: Attach): void {
-  const invocation = step.tx.findInvocation(input.id);
+  const invocation = find(step, input.id);
   if (invocation === undefined) return reply(step, input.replyTo, { kind: "not-found" });
   if (!input.wait && invocation.state.status !== "completed") {
     const { status } = invocation.state;
@@ -71,17 +86,12 @@ export function onAttach(step: Step, input: Attach): void {
 const NOT_FOUND: Outcome = { kind: "failure", failure: { code: 404, message: "not found" } };
 
 export function onListen(step: Step, input: Listen): void {
-  const invocation = step.tx.findInvocation(input.id);
-  const { callerSeq: seq, completionId, messageType: type } = input.listener;
-  const id = { kind: "completion", completionId } as const;
-  if (invocation === undefined) {
-    step.followUps.push({ type: "notify", seq, notification: { type, id, result: NOT_FOUND } });
-  } else if (input.wait || invocation.state.status === "completed") {
-    listen(step, invocation, input.listener);
-  } else {
-    const result = { kind: "void" } as const;
-    step.followUps.push({ type: "notify", seq, notification: { type, id, result } });
+  const invocation = find(step, input.id);
+  if (invocation === undefined) return answer(step, input.listener, NOT_FOUND);
+  if (input.wait || invocation.state.status === "completed") {
+    return listen(step, invocation, input.listener);
   }
+  return answer(step, input.listener, { kind: "void" });
 }
 
 function listenerOf(caller: Caller | null): Listener | null {
@@ -91,12 +101,15 @@ function listenerOf(caller: Caller | null): Listener | null {
 }
 
 function listen(step: Step, invocation: Invocation, listener: Listener): void {
-  if (invocation.state.status !== "completed") {
+  if (invocation.state.status === "completed") {
+    answer(step, listener, outcomeOf(step.tx, invocation));
+  } else {
     step.tx.addListener(invocation.seq, listener);
-    return;
   }
+}
+
+function answer(step: Step, listener: Listener, result: NotificationResult): void {
   const { callerSeq: seq, completionId, messageType: type } = listener;
-  const result = outcomeOf(step.tx, invocation);
-  const notification = { type, id: { kind: "completion", completionId }, result } as const;
-  step.followUps.push({ type: "notify", seq, notification });
+  const id = { kind: "completion", completionId } as const;
+  step.followUps.push({ type: "notify", seq, notification: { type, id, result } });
 }

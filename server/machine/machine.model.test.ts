@@ -1,6 +1,7 @@
 /**
- * The machine against a naive model: random histories of calls, steps, sleeps, signals, failures and time, in any order, also from
- * attempts that are long gone. The model keeps each invocation as a list of entry names and knows nothing of storage or effects.
+ * The machine against a naive model: random histories of calls, steps, sleeps, signals, failures, operations and time, in any order,
+ * also from attempts that are long gone. The model keeps each invocation as a list of entry names, each key as a list of who wants
+ * it, and knows nothing of storage or effects.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -13,6 +14,8 @@ import { apply } from "./apply.ts";
 import { deploymentOf } from "./deployment.suite.ts";
 import type { Effect } from "./effect.ts";
 import type { AttemptRef, Input } from "./input.ts";
+import type { InvocationStatus } from "./invocation.ts";
+import { DEFAULT_SETTINGS } from "./settings.ts";
 import { finishStep, newStep } from "./step.ts";
 
 const T0 = 1_800_000_000_000;
@@ -25,9 +28,20 @@ function idOf(number: number): Uint8Array {
   return id;
 }
 
+/** Even numbers run a plain service, odd ones an exclusive handler: 1 and 3 of one key, 5 of another. */
+const NUMBERS = 6;
+const keyOf = (number: number): string | null =>
+  number % 2 === 0 ? null : number === 5 ? "b" : "a";
+const targetOf = (number: number) => {
+  const key = keyOf(number);
+  return key === null ? { service: "S", handler: "h", key } : { service: "O", handler: "x", key };
+};
+
 /** One invocation as the model sees it. */
 interface Naive {
-  status: "running" | "suspended" | "backing-off" | "paused" | "completed" | "scheduled";
+  readonly number: number;
+  status: InvocationStatus;
+  isPausing: boolean;
   journal: string[];
   /** Completions and signals in the journal, in order, with their place. */
   heard: { key: string; index: number }[];
@@ -46,29 +60,72 @@ interface Naive {
 
 class Model {
   readonly all = new Map<number, Naive>();
+  /** Of each key: who holds it, then who waits for it, first come first served; a text is a state that is to replace the old one. */
+  readonly wanted = new Map<string, (Naive | string)[]>([
+    ["a", []],
+    ["b", []],
+  ]);
+  readonly states = new Map<string, string>();
 
   invoke(number: number, startAtMs: number, nowMs: number): void {
     if (this.all.has(number)) return;
     const later = startAtMs > nowMs;
     const made: Naive = {
-      status: later ? "scheduled" : "running",
+      number,
+      isPausing: false,
+      status: "scheduled",
       journal: ["InputCommand"],
       heard: [],
       awaits: [],
       openRuns: [],
       sleeps: [],
       failures: 0,
-      starts: later ? 0 : 1,
+      starts: 0,
       known: 1,
       startAtMs,
       nextId: 1,
       hasOutput: false,
     };
     this.all.set(number, made);
+    if (!later) this.begin(made);
+  }
+
+  begin(it: Naive): void {
+    const wanted = this.wantedBy(it);
+    wanted?.push(it);
+    if (wanted === undefined || wanted[0] === it) this.run(it);
+    else it.status = "queued";
+  }
+
+  wantedBy({ number }: Naive): (Naive | string)[] | undefined {
+    return this.wanted.get(keyOf(number) ?? "");
+  }
+
+  /** It is over: its key, or its place, goes to the next. */
+  complete(it: Naive): void {
+    const wanted = this.wantedBy(it);
+    const wasFirst = wanted?.[0] === it;
+    it.status = "completed";
+    it.isPausing = false;
+    if (wanted === undefined || !wanted.includes(it)) return;
+    wanted.splice(wanted.indexOf(it), 1);
+    if (!wasFirst) return;
+    while (typeof wanted[0] === "string") {
+      this.states.set(keyOf(it.number) ?? "", wanted.shift() as string);
+    }
+    const [next] = wanted;
+    if (next !== undefined && typeof next !== "string") this.run(next);
+  }
+
+  mutate(key: string, state: string): void {
+    const wanted = this.wanted.get(key) ?? [];
+    if (wanted.length === 0) this.states.set(key, state);
+    else wanted.push(state);
   }
 
   run(it: Naive): void {
     it.status = "running";
+    it.isPausing = false;
     it.starts += 1;
     it.known = it.journal.length;
   }
@@ -80,15 +137,37 @@ class Model {
     if (it.status === "suspended" && it.awaits.includes(key)) this.run(it);
   }
 
+  cancel(it: Naive): void {
+    const { status } = it;
+    if (status === "completed") return;
+    if (status === "scheduled" || status === "queued") {
+      it.journal.push("OutputCommand");
+      this.complete(it);
+      return;
+    }
+    this.hear(it, "Signal", "#1");
+    if (status !== "paused" && status !== "backing-off") return;
+    it.failures = 0;
+    this.run(it);
+  }
+
   suspend(it: Naive, awaits: string[]): void {
+    it.failures = 0;
+    if (it.isPausing) {
+      it.status = "paused";
+      return;
+    }
     it.status = "suspended";
     it.awaits = awaits;
-    it.failures = 0;
     const news = it.heard.filter((each) => each.index >= it.known);
     if (news.some((each) => awaits.includes(each.key))) this.run(it);
   }
 
   fail(it: Naive): void {
+    if (it.isPausing) {
+      it.status = "paused";
+      return;
+    }
     it.failures += 1;
     it.status = it.failures < MAX_ATTEMPTS ? "backing-off" : "paused";
   }
@@ -113,13 +192,18 @@ class Real {
           ty: "SERVICE",
           handlers: [{ name: "h", retryPolicyMaxAttempts: MAX_ATTEMPTS }],
         },
+        {
+          name: "O",
+          ty: "VIRTUAL_OBJECT",
+          handlers: [{ name: "x", retryPolicyMaxAttempts: MAX_ATTEMPTS }],
+        },
       ]),
     });
   }
 
   apply(...inputs: Input[]): void {
     const effects = this.store.transact((tx) => {
-      const step = newStep(tx, this.nowMs);
+      const step = newStep(tx, this.nowMs, DEFAULT_SETTINGS);
       for (const input of inputs) apply(step, input);
       return finishStep(step);
     });
@@ -212,7 +296,8 @@ class Propose extends AttemptStep {
   }
   inputs(it: Naive, attempt: AttemptRef): Input[] {
     const result = { kind: "value", value: bytes("r") } as const;
-    return [{ type: "propose-run", attempt, completionId: it.openRuns[0] ?? 0, result }];
+    const completionId = it.openRuns[0] ?? 0;
+    return [{ type: "propose-run", attempt, completionId, result, ackRequested: false }];
   }
   expect(it: Naive, model: Model): void {
     model.hear(it, "RunCompletion", `c${it.openRuns.shift()}`);
@@ -265,9 +350,9 @@ class End extends AttemptStep {
       { type: "end", attempt },
     ];
   }
-  expect(it: Naive): void {
+  expect(it: Naive, model: Model): void {
     it.journal.push("OutputCommand");
-    it.status = "completed";
+    model.complete(it);
   }
 }
 
@@ -298,12 +383,13 @@ class Invoke implements Step {
     real.apply({
       type: "invoke",
       id: idOf(this.number),
-      target: { service: "S", handler: "h", key: null },
+      target: targetOf(this.number),
       headers: [],
       parameter: bytes("in"),
       idempotencyKey: null,
       startAtMs,
       caller: null,
+      trace: null,
       replyTo: null,
     });
     const found = real.store.read((reader) => reader.findInvocation(idOf(this.number)));
@@ -338,18 +424,128 @@ class Signal implements Step {
   }
   #expect(it: Naive, model: Model): void {
     const key = `#${this.index}`;
-    if (this.index === 17 && it.heard.some((each) => each.key === key)) return;
-    if (this.index === 1 && it.status === "scheduled") {
-      it.journal.push("OutputCommand");
-      it.status = "completed";
-      return;
+    if (this.index === 1) return model.cancel(it);
+    if (it.heard.some((each) => each.key === key)) return undefined;
+    return model.hear(it, "Signal", key);
+  }
+}
+
+const OPERATIONS = ["cancel", "kill", "pause", "resume", "purge"] as const;
+
+/** What an operator asks for; in a state where it cannot be done nothing changes. */
+class Operate implements Step {
+  readonly number: number;
+  readonly what: (typeof OPERATIONS)[number];
+  constructor(number: number, what: (typeof OPERATIONS)[number]) {
+    this.number = number;
+    this.what = what;
+  }
+  check(): boolean {
+    return true;
+  }
+  run(model: Model, real: Real): void {
+    real.apply(this.#input());
+    const it = model.all.get(this.number);
+    if (it !== undefined) this.#expect(it, model);
+    compare(model, real);
+  }
+  #input(): Input {
+    const id = idOf(this.number);
+    switch (this.what) {
+      case "resume":
+        return { type: this.what, id, deployment: "keep", replyTo: null };
+      case "purge":
+        return { type: this.what, id, journalOnly: false, replyTo: null };
+      default:
+        return { type: this.what, id, replyTo: null };
     }
-    const wasPaused = it.status === "paused";
-    model.hear(it, "Signal", key);
-    if (this.index === 1 && wasPaused) {
-      it.failures = 0;
-      model.run(it);
+  }
+  #expect(it: Naive, model: Model): void {
+    switch (this.what) {
+      case "cancel":
+        return model.cancel(it);
+      case "kill":
+        if (it.status === "completed") return undefined;
+        it.journal.push("OutputCommand");
+        return model.complete(it);
+      case "pause":
+        if (it.status === "running") it.isPausing = true;
+        if (it.status === "suspended" || it.status === "backing-off") it.status = "paused";
+        return undefined;
+      case "resume":
+        if (it.status === "running") it.isPausing = false;
+        if (["suspended", "backing-off", "paused"].includes(it.status)) {
+          it.failures = 0;
+          model.run(it);
+        }
+        return undefined;
+      case "purge":
+        if (it.status === "completed") model.all.delete(it.number);
+        return undefined;
+      default:
+        return undefined;
     }
+  }
+  toString(): string {
+    return `${this.what}(${this.number})`;
+  }
+}
+
+/** The attempt of a pausing invocation is gone. */
+class Yield implements Step {
+  readonly number: number;
+  constructor(number: number) {
+    this.number = number;
+  }
+  check(model: Readonly<Model>): boolean {
+    return model.all.get(this.number)?.status === "running";
+  }
+  run(model: Model, real: Real): void {
+    const it = model.all.get(this.number);
+    const attempt = real.current(this.number);
+    if (it === undefined || attempt === undefined) return;
+    real.apply({ type: "yield", seq: attempt.seq, epoch: attempt.epoch });
+    if (it.isPausing) it.status = "paused";
+    compare(model, real);
+  }
+}
+
+const STATE_NAME = bytes("n");
+
+class SetState extends AttemptStep {
+  override check(model: Readonly<Model>): boolean {
+    return super.check(model) && keyOf(this.number) !== null;
+  }
+  inputs(it: Naive, attempt: AttemptRef): Input[] {
+    const value = bytes(`${it.journal.length}`);
+    const type = MessageType.SetStateCommand;
+    return [append(attempt, { type, key: STATE_NAME, value, name: "" })];
+  }
+  expect(it: Naive, model: Model): void {
+    model.states.set(keyOf(this.number) ?? "", `${it.journal.length}`);
+    it.journal.push("SetStateCommand");
+  }
+}
+
+class Mutate implements Step {
+  readonly key: string;
+  readonly state: string;
+  constructor(key: string, state: string) {
+    this.key = key;
+    this.state = state;
+  }
+  check(): boolean {
+    return true;
+  }
+  run(model: Model, real: Real): void {
+    real.apply({
+      type: "mutate-state",
+      instance: { service: "O", key: this.key },
+      mutation: { version: null, entries: [{ key: STATE_NAME, value: bytes(this.state) }] },
+      replyTo: null,
+    });
+    model.mutate(this.key, this.state);
+    compare(model, real);
   }
 }
 
@@ -362,7 +558,7 @@ class Wait implements Step {
     real.nowMs += 100_000;
     real.apply({ type: "timers-due" });
     for (const it of model.all.values()) {
-      if (it.status === "scheduled") model.run(it);
+      if (it.status === "scheduled") model.begin(it);
       const due = it.sleeps.filter((sleep) => sleep.dueMs <= real.nowMs);
       it.sleeps = it.sleeps.filter((sleep) => sleep.dueMs > real.nowMs);
       for (const sleep of due) {
@@ -379,10 +575,14 @@ class Wait implements Step {
 }
 
 function compare(model: Model, real: Real): void {
+  for (const [number, seq] of real.seqOf) {
+    if (!model.all.has(number)) assert.equal(find(real, seq), undefined, "it was forgotten");
+  }
   for (const [number, it] of model.all) {
     const seq = real.seqOf.get(number) ?? -1;
-    const found = real.store.read((reader) => reader.invocation(seq));
+    const found = find(real, seq);
     assert.equal(found?.state.status, it.status);
+    if (found?.state.status === "running") assert.equal(found.state.isPausing, it.isPausing);
     const names = real.store.read((reader) =>
       reader.entries(seq, 0, 10_000).map((entry) => messageTypeName(entry.type)),
     );
@@ -392,9 +592,30 @@ function compare(model: Model, real: Real): void {
     assert.equal(real.finished.get(seq) ?? 0, it.status === "completed" ? 1 : 0);
     if (it.status === "running") assert.equal(real.current(number)?.epoch, found?.epoch);
   }
+  for (const [key, wanted] of model.wanted) compareKey(real, key, wanted, model.states.get(key));
 }
 
-const number = fc.nat(3);
+function compareKey(
+  real: Real,
+  key: string,
+  [holder, ...queue]: readonly (Naive | string)[],
+  state: string | undefined,
+): void {
+  const seqOf = (it: Naive | string | undefined) =>
+    typeof it === "object" ? real.seqOf.get(it.number) : undefined;
+  const instance = { service: "O", key };
+  real.store.read((reader) => {
+    assert.equal(reader.lockHolder(instance), seqOf(holder));
+    const waiting = queue.filter((each) => typeof each !== "string").map(seqOf);
+    assert.deepEqual(reader.queue(instance, 100), waiting);
+    const value = reader.stateValue(instance, STATE_NAME);
+    assert.equal(value === undefined ? undefined : new TextDecoder().decode(value), state);
+  });
+}
+
+const find = (real: Real, seq: number) => real.store.read((reader) => reader.invocation(seq));
+
+const number = fc.nat(NUMBERS - 1);
 const attemptStep = (make: new (n: number, stale: boolean) => Step) =>
   fc.tuple(number, fc.integer({ min: 0, max: 9 })).map(([n, dice]) => new make(n, dice === 0));
 
@@ -409,6 +630,12 @@ test("agrees with a naive model over random histories", () => {
     attemptStep(Suspend),
     attemptStep(End),
     attemptStep(Fail),
+    attemptStep(SetState),
+    number.map((n) => new Yield(n)),
+    fc.tuple(number, fc.constantFrom(...OPERATIONS)).map(([n, what]) => new Operate(n, what)),
+    fc
+      .tuple(fc.constantFrom("a", "b"), fc.string({ maxLength: 3 }))
+      .map(([key, state]) => new Mutate(key, state)),
   ];
   fc.assert(
     fc.property(fc.commands(steps, { maxCommands: 80, size: "+1" }), (commands) => {

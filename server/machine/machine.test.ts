@@ -1,159 +1,26 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { decodeMessage, encodeBody } from "../../sdk/protocol/codec.ts";
+import { decodeMessage } from "../../sdk/protocol/codec.ts";
 import { awakeableIdToString, invocationIdToString } from "../../sdk/protocol/ids.ts";
-import { MessageType, messageTypeName } from "../../sdk/protocol/message-type.ts";
+import { MessageType } from "../../sdk/protocol/message-type.ts";
+import type { Input } from "./input.ts";
 import type { Command } from "../../sdk/protocol/messages.ts";
-import { MemoryStore } from "../store/memory-store.ts";
-import { apply } from "./apply.ts";
-import { deploymentOf } from "./deployment.suite.ts";
-import type { Effect } from "./effect.ts";
-import type { AttemptRef, Input, Invoke } from "./input.ts";
-import { finishStep, newStep } from "./step.ts";
-
-const text = (value: string) => new TextEncoder().encode(value);
-const T0 = 1_800_000_000_000;
-
-const DEPLOYMENT = deploymentOf(T0, [
-  {
-    name: "Greeter",
-    ty: "SERVICE",
-    handlers: [
-      { name: "greet", retryPolicyMaxAttempts: 3, retryPolicyInitialInterval: 100 },
-      { name: "eager", retryPolicyMaxAttempts: 1e6, retryPolicyInitialInterval: 0 },
-      { name: "fragile", retryPolicyMaxAttempts: 1, retryPolicyOnMaxAttempts: "KILL" },
-    ],
-  },
-  { name: "Counter", ty: "VIRTUAL_OBJECT", handlers: [{ name: "add" }] },
-]);
-
-/** The machine over a memory store, with one deployment registered. */
-class World {
-  readonly store = new MemoryStore();
-  nowMs = T0;
-
-  constructor() {
-    this.apply({ type: "register-deployment", deployment: DEPLOYMENT, replyTo: null });
-  }
-
-  apply(...inputs: Input[]): readonly Effect[] {
-    return this.store.transact((tx) => {
-      const step = newStep(tx, this.nowMs);
-      for (const input of inputs) apply(step, input);
-      return finishStep(step);
-    });
-  }
-
-  /** Starts an invocation and returns its first attempt. */
-  start(over: Partial<Invoke> = {}): AttemptRef {
-    return attemptIn(this.apply(invoke(over)));
-  }
-
-  send(attempt: AttemptRef, ...commands: Command[]): readonly Effect[] {
-    return this.apply(
-      ...commands.map((command) => ({
-        type: "append-command" as const,
-        attempt,
-        command,
-        body: encodeBody(command),
-        ackRequested: false,
-      })),
-    );
-  }
-
-  journal(seq: number): string[] {
-    return this.store.read((reader) =>
-      reader.entries(seq, 0, 1000).map((entry) => messageTypeName(entry.type)),
-    );
-  }
-
-  status(seq: number): string | undefined {
-    return this.store.read((reader) => reader.invocation(seq)?.state.status);
-  }
-}
-
-function id(number: number): Uint8Array {
-  const bytes = new Uint8Array(24);
-  new DataView(bytes.buffer).setUint32(20, number);
-  return bytes;
-}
-
-function invoke(over: Partial<Invoke> = {}): Invoke {
-  return {
-    type: "invoke",
-    id: id(1),
-    target: { service: "Greeter", handler: "greet", key: null },
-    headers: [],
-    parameter: text("input"),
-    idempotencyKey: null,
-    startAtMs: 0,
-    caller: null,
-    replyTo: 7,
-    ...over,
-  };
-}
-
-function attemptIn(effects: readonly Effect[]): AttemptRef {
-  const start = effects.find((effect) => effect.type === "start-attempt");
-  assert(start?.type === "start-attempt", `no attempt in ${JSON.stringify(effects)}`);
-  const { seq, epoch } = start;
-  return { seq, epoch, deploymentId: "dp_1", protocolVersion: 6 };
-}
-
-const types = (effects: readonly Effect[]) => effects.map((effect) => effect.type);
-
-const run = (resultCompletionId: number): Command => ({
-  type: MessageType.RunCommand,
-  resultCompletionId,
-  name: "step",
-});
-const sleep = (resultCompletionId: number, wakeUpTimeMs: number): Command => ({
-  type: MessageType.SleepCommand,
-  resultCompletionId,
-  wakeUpTimeMs,
-  name: "",
-});
-const output = (value: string): Command => ({
-  type: MessageType.OutputCommand,
-  result: { kind: "value", value: text(value) },
-  name: "",
-});
-const call = (over: { service?: string; idempotencyKey?: string } = {}): Command => ({
-  type: MessageType.CallCommand,
-  service: "Greeter",
-  handler: "greet",
-  key: "",
-  parameter: text("child"),
-  headers: [],
-  invocationIdCompletionId: 1,
-  resultCompletionId: 2,
-  name: "",
-  ...over,
-});
-const value = (content: string) => ({ kind: "value" as const, value: text(content) });
-const suspendOn = (
-  attempt: AttemptRef,
-  knownEntries: number,
-  ids: number[],
-  signals = [1],
-): Input => ({
-  type: "suspend",
-  attempt,
-  knownEntries,
-  suspension: { type: MessageType.Suspension, completions: ids, signals, namedSignals: [] },
-});
-const failed = (
-  attempt: AttemptRef,
-  over: Partial<Extract<Input, { type: "fail" }>> = {},
-): Input => ({
-  type: "fail",
-  attempt,
-  failure: { code: 500, errorCode: "RT0007", message: "boom" },
-  retryAfterMs: null,
-  behavior: "retry",
-  countsForSdk: true,
-  ...over,
-});
+import {
+  attemptIn,
+  call,
+  failed,
+  id,
+  invoke,
+  output,
+  run,
+  sleep,
+  suspendOn,
+  T0,
+  text,
+  types,
+  value,
+  World,
+} from "./world.suite.ts";
 
 describe("an invocation", () => {
   it("is stored with its input and asked to run", () => {
@@ -227,7 +94,13 @@ describe("an attempt", () => {
     const world = new World();
     const attempt = world.start();
     world.send(attempt, run(1));
-    const propose: Input = { type: "propose-run", attempt, completionId: 1, result: value("42") };
+    const propose: Input = {
+      type: "propose-run",
+      attempt,
+      completionId: 1,
+      result: value("42"),
+      ackRequested: false,
+    };
     const effects = world.apply(propose);
     assert.deepEqual(types(effects), ["forward"]);
     const second = world.apply({ ...propose, result: value("43") });
@@ -314,7 +187,7 @@ describe("a failed attempt", () => {
     }
     assert.deepEqual(world.apply(failed(attempt)), []);
     assert.equal(world.status(attempt.seq), "paused");
-    const resumed = world.apply({ type: "resume", id: id(1), replyTo: 9 });
+    const resumed = world.apply({ type: "resume", id: id(1), deployment: "keep", replyTo: 9 });
     assert.deepEqual(types(resumed), ["reply", "start-attempt"].toReversed());
   });
 

@@ -1,23 +1,15 @@
-/** What operators and the start of the process ask for: resume, running invocations again, deployments. */
-import type { FetchReady, RegisterDeployment, Resume } from "./input.ts";
+/** The start of the process, and what is registered: deployments, and what operators set for services. */
+import type {
+  DeleteDeployment,
+  FetchReady,
+  OverrideService,
+  RegisterDeployment,
+  UpdateDeployment,
+} from "./input.ts";
 import { withDeployment } from "./registry.ts";
 import { reply } from "./reply.ts";
-import { requestAttempt, run } from "./status.ts";
+import { requestAttempt } from "./status.ts";
 import type { Step } from "./step.ts";
-
-export function onResume(step: Step, input: Resume): void {
-  const invocation = step.tx.findInvocation(input.id);
-  if (invocation === undefined) return reply(step, input.replyTo, { kind: "not-found" });
-  const { status } = invocation.state;
-  if (status === "completed" || status === "scheduled") {
-    return reply(step, input.replyTo, { kind: "conflict", status });
-  }
-  if (status !== "running") {
-    invocation.retryCount = 0;
-    run(step, invocation);
-  }
-  return reply(step, input.replyTo, { kind: "done" });
-}
 
 /**
  * Derives the effects that were lost with the last process, or dropped for want of room: the attempts of a page of running
@@ -37,4 +29,53 @@ export function onRegisterDeployment(step: Step, input: RegisterDeployment): voi
   const { revisions } = withDeployment(step.tx.registry(), input.deployment);
   step.tx.putDeployment(input.deployment, revisions);
   reply(step, input.replyTo, { kind: "done" });
+}
+
+/** Services it offers for the first time get a revision; the others keep theirs. */
+export function onUpdateDeployment(step: Step, input: UpdateDeployment): void {
+  const { deployment } = input;
+  const registry = step.tx.registry();
+  if (!registry.deployments.has(deployment.id))
+    return unknownDeployment(step, input, deployment.id);
+  const { revisions } = withDeployment(registry, deployment);
+  const isNew = (service: string): boolean =>
+    registry.revisions.get(service)?.some((each) => each.deploymentId === deployment.id) !== true;
+  step.tx.putDeployment(
+    deployment,
+    revisions.filter(({ service }) => isNew(service)),
+  );
+  return reply(step, input.replyTo, { kind: "done" });
+}
+
+export function onDeleteDeployment(step: Step, input: DeleteDeployment): void {
+  const { id, force, replyTo } = input;
+  const registry = step.tx.registry();
+  if (!registry.deployments.has(id)) return unknownDeployment(step, input, id);
+  const used = [...registry.services.values()].filter((latest) => latest.deploymentId === id);
+  if (!force && used.length > 0) {
+    const names = used.map(({ service }) => service).join(", ");
+    const message = `new invocations of ${names} go to deployment ${id}: register a newer one, drain it, or force it`;
+    return reply(step, replyTo, { kind: "refused", reason: "deployment-in-use", message });
+  }
+  step.tx.deleteDeployment(id);
+  return reply(step, replyTo, { kind: "done" });
+}
+
+function unknownDeployment(
+  step: Step,
+  { replyTo }: UpdateDeployment | DeleteDeployment,
+  id: string,
+): void {
+  const message = `there is no deployment ${id}`;
+  reply(step, replyTo, { kind: "refused", reason: "unknown-deployment", message });
+}
+
+export function onOverrideService(step: Step, input: OverrideService): void {
+  const { service, overrides, replyTo } = input;
+  if (!step.tx.registry().revisions.has(service)) {
+    const message = `there is no service ${service}`;
+    return reply(step, replyTo, { kind: "refused", reason: "unknown-service", message });
+  }
+  step.tx.putOverrides(service, overrides);
+  return reply(step, replyTo, { kind: "done" });
 }

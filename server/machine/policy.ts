@@ -1,30 +1,24 @@
-/** Retry and retention of a handler: handler over service over default (service protocol 2.4 and 8.13). */
-import type { Target } from "./invocation.ts";
-import { type Registry, resolveHandler, resolveIn, type ResolvedHandler } from "./registry.ts";
-
-const DAY_MS = 24 * 60 * 60 * 1000;
+/** Kind, retry and retention of a handler: handler over service over setting (service protocol 2.4 and 8.13). */
+import type { OnMaxAttempts } from "../../sdk/protocol/manifest.ts";
+import type { HandlerKind, NewInvocation } from "./invocation.ts";
+import type { ResolvedHandler } from "./registry.ts";
+import type { MachineSettings } from "./settings.ts";
 
 export interface RetryPolicy {
   readonly initialIntervalMs: number;
   readonly factor: number;
   readonly maxIntervalMs: number;
-  /** Attempts in total, the first included. */
+  /** Attempts in total, the first included; Infinity for no bound. */
   readonly maxAttempts: number;
-  readonly onMaxAttempts: "PAUSE" | "KILL";
+  readonly onMaxAttempts: OnMaxAttempts;
 }
 
-export const DEFAULT_RETRY_POLICY: RetryPolicy = {
-  initialIntervalMs: 500,
-  factor: 2,
-  maxIntervalMs: 60_000,
-  maxAttempts: 70,
-  onMaxAttempts: "PAUSE",
-};
-
-export function retryPolicy(resolved: ResolvedHandler | undefined): RetryPolicy {
-  if (resolved === undefined) return DEFAULT_RETRY_POLICY;
+export function retryPolicy(
+  { retryPolicy: fallback }: MachineSettings,
+  resolved: ResolvedHandler | undefined,
+): RetryPolicy {
+  if (resolved === undefined) return fallback;
   const { handler, service } = resolved;
-  const fallback = DEFAULT_RETRY_POLICY;
   return {
     initialIntervalMs:
       handler.retryPolicyInitialInterval ??
@@ -62,22 +56,42 @@ export function retryDelayMs(policy: RetryPolicy, retry: number, salt: number): 
   return Math.round(base * (1 + spread / 3));
 }
 
-/** Where an invocation runs: its pinned deployment, else what is latest now. */
-export function resolveTarget(
-  registry: Registry,
-  target: Target,
-  deploymentId: string | null,
-): ResolvedHandler | undefined {
-  return deploymentId === null
-    ? resolveHandler(registry, target.service, target.handler)
-    : resolveIn(registry, deploymentId, target.service, target.handler);
+/** The matrix of service and handler types (service protocol 2.4). */
+export function handlerKind({ service, handler }: ResolvedHandler): HandlerKind {
+  switch (service.ty) {
+    case "VIRTUAL_OBJECT":
+      return handler.ty === "SHARED" ? "shared" : "exclusive";
+    case "WORKFLOW":
+      return handler.ty === "WORKFLOW" ? "run" : "workflow-shared";
+    default:
+      return "plain";
+  }
 }
 
-/** How long a finished invocation is kept; fixed when it is created. */
-export function retentionMs(resolved: ResolvedHandler | undefined, idempotent: boolean): number {
-  if (resolved === undefined) return DAY_MS;
-  const { handler, service } = resolved;
-  return idempotent
-    ? (handler.idempotencyRetention ?? service.idempotencyRetention ?? DAY_MS)
-    : (handler.journalRetention ?? service.journalRetention ?? DAY_MS);
+/**
+ * How long result and journal of a finished invocation are kept; fixed when it is created. The journal never outlives the
+ * result; the result of an invocation that nobody can ask for by name is kept as long as its journal.
+ */
+export function retention(
+  settings: MachineSettings,
+  { handler, service }: ResolvedHandler,
+  kind: HandlerKind,
+  isIdempotent: boolean,
+): Pick<NewInvocation, "completionRetentionMs" | "journalRetentionMs"> {
+  const { retentionMaxMs } = settings;
+  const journalMs = Math.min(
+    handler.journalRetention ?? service.journalRetention ?? settings.journalRetentionMs,
+    retentionMaxMs,
+  );
+  let completionMs = journalMs;
+  if (kind === "run") {
+    completionMs = handler.workflowCompletionRetention ?? settings.workflowRetentionMs;
+  } else if (isIdempotent) {
+    completionMs =
+      handler.idempotencyRetention ??
+      service.idempotencyRetention ??
+      settings.idempotencyRetentionMs;
+  }
+  const completionRetentionMs = Math.min(completionMs, retentionMaxMs);
+  return { completionRetentionMs, journalRetentionMs: Math.min(journalMs, completionRetentionMs) };
 }

@@ -120,6 +120,17 @@ export function resolveIn(
   return handler === undefined ? undefined : { deployment, service, handler, revision };
 }
 
+/** Where an invocation runs: its pinned deployment, else what is latest now. */
+export function resolveFor(
+  registry: Registry,
+  { service, handler }: { readonly service: string; readonly handler: string },
+  pinnedDeploymentId: string | null,
+): ResolvedHandler | undefined {
+  return pinnedDeploymentId === null
+    ? resolveHandler(registry, service, handler)
+    : resolveIn(registry, pinnedDeploymentId, service, handler);
+}
+
 /** A service with what operators set over its own options. */
 export function withOverrides(registry: Registry, service: ManifestService): ManifestService {
   const overrides = registry.overrides.get(service.name);

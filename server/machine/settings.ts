@@ -2,13 +2,15 @@
 import type { RetryPolicy } from "./policy.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
+/** Due times stay within what a clock can show. */
+export const RETENTION_MS_MAX = 100 * 365 * DAY_MS;
 
 export interface MachineSettings {
   readonly retryPolicy: RetryPolicy;
   readonly journalRetentionMs: number;
   readonly idempotencyRetentionMs: number;
   readonly workflowRetentionMs: number;
-  /** No service may keep anything longer than this; Infinity for no bound. */
+  /** No service may keep anything longer than this. */
   readonly retentionMaxMs: number;
   /** Everything whose retention ends within the same interval is forgotten together. */
   readonly cleanupIntervalMs: number;
@@ -31,7 +33,7 @@ export const DEFAULT_SETTINGS: MachineSettings = {
   journalRetentionMs: DAY_MS,
   idempotencyRetentionMs: DAY_MS,
   workflowRetentionMs: DAY_MS,
-  retentionMaxMs: Number.POSITIVE_INFINITY,
+  retentionMaxMs: RETENTION_MS_MAX,
   cleanupIntervalMs: 60_000,
   futureDepthMax: 1000,
   protocolVersionMax: 6,

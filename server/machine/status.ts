@@ -9,10 +9,14 @@ import type { Invocation, InvocationState, InvocationStatus } from "./invocation
 import type { Step } from "./step.ts";
 
 export const TRANSITIONS: Readonly<Record<InvocationStatus, readonly InvocationStatus[]>> = {
-  scheduled: ["running", "completed"],
-  running: ["suspended", "backing-off", "paused", "completed"],
-  suspended: ["running", "completed"],
-  "backing-off": ["running", "completed"],
+  scheduled: ["queued", "running", "completed"],
+  // To itself: when it gets its place.
+  queued: ["queued", "running", "completed"],
+  // To itself: when it begins to pause, or no longer does.
+  running: ["running", "suspended", "backing-off", "paused", "completed"],
+  // To itself: with less to wait for.
+  suspended: ["suspended", "running", "paused", "completed"],
+  "backing-off": ["running", "paused", "completed"],
   paused: ["running", "completed"],
   completed: [],
 };
@@ -20,24 +24,26 @@ export const TRANSITIONS: Readonly<Record<InvocationStatus, readonly InvocationS
 export function transition(step: Step, invocation: Invocation, next: InvocationState): void {
   const from = invocation.state.status;
   assert(TRANSITIONS[from].includes(next.status), `${from} may not become ${next.status}`);
-  if (from === "running") invocation.epoch += 1;
+  if (from === "running" && next.status !== "running") invocation.epoch += 1;
   invocation.state = next;
   invocation.modifiedAtMs = step.nowMs;
   step.tx.save(invocation);
 }
 
-/** Asks for an attempt of an invocation that just became `running`. */
+/** Asks for the attempt of a running invocation; one that is to pause gets none. */
 export function requestAttempt(step: Step, invocation: Invocation): void {
-  step.effects.push({
-    type: "start-attempt",
-    seq: invocation.seq,
-    epoch: invocation.epoch,
-    knownEntries: invocation.journal.length,
-  });
+  const { seq, epoch, state, journal } = invocation;
+  if (state.status === "running" && state.isPausing) {
+    step.effects.push({ type: "suspend-attempt", seq, epoch });
+  } else {
+    step.effects.push({ type: "start-attempt", seq, epoch, knownEntries: journal.length });
+  }
 }
 
 /** Makes it run: the one way in which a waiting invocation goes on. */
 export function run(step: Step, invocation: Invocation): void {
-  transition(step, invocation, { status: "running" });
+  invocation.runningAtMs ??= step.nowMs;
+  invocation.lastStartAtMs = step.nowMs;
+  transition(step, invocation, { status: "running", isPausing: false });
   requestAttempt(step, invocation);
 }

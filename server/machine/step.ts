@@ -6,20 +6,23 @@
  */
 import type { Effect } from "./effect.ts";
 import type { Input } from "./input.ts";
+import type { MachineSettings } from "./settings.ts";
 import type { Timer, Transactor } from "./tx.ts";
 
 export interface Step {
   readonly tx: Transactor;
   /** Milliseconds since the Unix epoch, one value for the whole batch. */
   readonly nowMs: number;
+  readonly settings: MachineSettings;
   readonly effects: Effect[];
   readonly followUps: Input[];
   /** Due time of the earliest timer that this batch added; Infinity for none. */
   earliestDueMs: number;
 }
 
-export function newStep(tx: Transactor, nowMs: number): Step {
-  return { tx, nowMs, effects: [], followUps: [], earliestDueMs: Number.POSITIVE_INFINITY };
+export function newStep(tx: Transactor, nowMs: number, settings: MachineSettings): Step {
+  const earliestDueMs = Number.POSITIVE_INFINITY;
+  return { tx, nowMs, settings, effects: [], followUps: [], earliestDueMs };
 }
 
 export function addTimer(step: Step, timer: Timer): void {

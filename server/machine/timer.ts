@@ -1,8 +1,11 @@
 /** Due times: sleeps end, retries and scheduled invocations start, finished ones are forgotten. */
 import { MessageType } from "../../sdk/protocol/message-type.ts";
 import { unreachable } from "../base/assert.ts";
+import { begin } from "./exclusive.ts";
+import { forget } from "./find.ts";
 import type { TimersDue } from "./input.ts";
 import { notify } from "./notify.ts";
+import { purgeJournal } from "./purge.ts";
 import { run } from "./status.ts";
 import type { Step } from "./step.ts";
 import type { Timer } from "./tx.ts";
@@ -25,7 +28,7 @@ function fire(step: Step, timer: Timer): void {
   const { status } = invocation.state;
   switch (timer.kind) {
     case "start":
-      if (status === "scheduled") run(step, invocation);
+      if (status === "scheduled") begin(step, invocation);
       return;
     case "retry":
       if (status === "backing-off" && invocation.epoch === timer.arg) run(step, invocation);
@@ -38,7 +41,10 @@ function fire(step: Step, timer: Timer): void {
       });
       return;
     case "purge":
-      if (status === "completed") step.tx.deleteInvocation(timer.seq);
+      if (status === "completed") forget(step, invocation);
+      return;
+    case "purge-journal":
+      purgeJournal(step, invocation);
       return;
     default:
       unreachable(timer.kind);

@@ -16,7 +16,9 @@ import type { AttemptRef, Input, ReplyTo, TimersDue } from "../machine/input.ts"
 import { TIMERS_PER_BATCH_MAX } from "../machine/timer.ts";
 import { finishStep, newStep } from "../machine/step.ts";
 import type { Reader } from "../machine/tx.ts";
+import { DEFAULT_SETTINGS, type MachineSettings } from "../machine/settings.ts";
 import { dispatch } from "./dispatch.ts";
+import { type Observer, SILENT } from "./observer.ts";
 import type { Door, Ports, Store } from "./ports.ts";
 
 /** So many inputs go into one transaction; the rest into the next, so that answers are not held up by a flood. */
@@ -33,6 +35,10 @@ const CONGESTED_BARRIERS = 16;
 export interface ProcessorOptions {
   readonly store: Store;
   readonly clock: Clock;
+  /** Default: `DEFAULT_SETTINGS`. */
+  readonly settings?: MachineSettings;
+  /** Default: nobody. */
+  readonly observer?: Observer;
   /** Runs a function at the end of this turn of the event loop. Default `setImmediate`. */
   readonly schedule?: (fn: () => void) => void;
   /** The medium failed; the process must stop. Called once. */
@@ -45,6 +51,8 @@ export class Processor implements Door {
   readonly #options: ProcessorOptions;
   readonly #schedule: (fn: () => void) => void;
   readonly #answers = new Map<number, (reply: Reply) => void>();
+  readonly #settings: MachineSettings;
+  readonly #observer: Observer;
   #ports: Ports | null = null;
   #queue: Input[] = [];
   #queueBytes = 0;
@@ -59,6 +67,8 @@ export class Processor implements Door {
 
   constructor(options: ProcessorOptions) {
     this.#options = options;
+    this.#settings = options.settings ?? DEFAULT_SETTINGS;
+    this.#observer = options.observer ?? SILENT;
     this.#schedule = options.schedule ?? ((fn) => void setImmediate(fn));
   }
 
@@ -137,7 +147,10 @@ export class Processor implements Door {
     const batch = this.#queue.splice(0, BATCH_INPUTS_MAX);
     for (const input of batch) this.#queueBytes -= bytesOf(input);
     try {
+      const beganMs = performance.now();
       const effects = this.#commit(batch);
+      const commitMs = performance.now() - beganMs;
+      this.#observer.batch({ inputs: batch.length, effects: effects.length, commitMs });
       if (effects.length > 0) this.#dispatchDurable(effects);
     } catch (error) {
       this.#fail(error);
@@ -180,7 +193,7 @@ export class Processor implements Door {
   #transact(batch: readonly Input[]): readonly Effect[] {
     const nowMs = this.#options.clock.nowMs();
     return this.#options.store.transact((tx) => {
-      const step = newStep(tx, nowMs);
+      const step = newStep(tx, nowMs, this.#settings);
       for (const input of batch) apply(step, input);
       return finishStep(step);
     });
@@ -236,8 +249,10 @@ export class Processor implements Door {
 
   #dispatchDurable(effects: readonly Effect[]): void {
     this.#barriersUnderWay += 1;
+    const beganMs = performance.now();
     this.#options.store.barrier((error) => {
       this.#barriersUnderWay -= 1;
+      this.#observer.barrier(performance.now() - beganMs);
       if (error !== null) return this.#fail(error);
       if (this.#stopped) return undefined;
       const ports = present(this.#ports, "the ports of the processor");

@@ -1,0 +1,67 @@
+/** Ending an invocation from outside: asked to end (cancel), or ended (kill). Service protocol 8.11. */
+import { decodeMessage } from "../../sdk/protocol/codec.ts";
+import { parseInvocationId } from "../../sdk/protocol/ids.ts";
+import { MessageType } from "../../sdk/protocol/message-type.ts";
+import { CANCEL_SIGNAL, type NotificationId } from "../../sdk/protocol/messages.ts";
+import { find } from "./find.ts";
+import { finishWithFailure } from "./finish.ts";
+import type { Cancel, Kill } from "./input.ts";
+import type { Invocation } from "./invocation.ts";
+import { notify } from "./notify.ts";
+import { reply } from "./reply.ts";
+import { run } from "./status.ts";
+import type { Step } from "./step.ts";
+
+const CONFLICT = 409;
+
+export function isCancel(id: NotificationId): boolean {
+  return id.kind === "signal-index" && id.index === CANCEL_SIGNAL;
+}
+
+export function onCancel(step: Step, input: Cancel): void {
+  const invocation = find(step, input.id);
+  if (invocation === undefined) return reply(step, input.replyTo, { kind: "not-found" });
+  const { status } = invocation.state;
+  if (status === "completed") return reply(step, input.replyTo, { kind: "conflict", status });
+  cancel(step, invocation);
+  return reply(step, input.replyTo, { kind: "done", status });
+}
+
+/**
+ * What has not started ends at once. Otherwise the handler learns of it at its next await: one that waits for an operator or for
+ * its next try goes on now, and has all its tries to clean up.
+ */
+export function cancel(step: Step, invocation: Invocation): void {
+  const { status } = invocation.state;
+  if (status === "scheduled" || status === "queued") {
+    return finishWithFailure(step, invocation, { code: CONFLICT, message: "canceled" });
+  }
+  const id = { kind: "signal-index", index: CANCEL_SIGNAL } as const;
+  notify(step, invocation, { type: MessageType.Signal, id, result: { kind: "void" } });
+  if (status !== "paused" && status !== "backing-off") return undefined;
+  invocation.retryCount = 0;
+  return run(step, invocation);
+}
+
+export function onKill(step: Step, input: Kill): void {
+  const invocation = find(step, input.id);
+  if (invocation === undefined) return reply(step, input.replyTo, { kind: "not-found" });
+  const { status } = invocation.state;
+  if (status === "completed") return reply(step, input.replyTo, { kind: "conflict", status });
+  const { seq, epoch } = invocation;
+  if (status === "running") step.effects.push({ type: "close-attempt", seq, epoch });
+  killCallees(step, invocation);
+  finishWithFailure(step, invocation, { code: CONFLICT, message: "killed" });
+  return reply(step, input.replyTo, { kind: "done", status });
+}
+
+/** Everything it called and sent that is not over yet. */
+function killCallees(step: Step, { seq }: Invocation): void {
+  const type = MessageType.CallInvocationIdCompletion;
+  for (const entry of step.tx.entriesOfType(seq, type)) {
+    const message = decodeMessage(type, entry.body);
+    if (message.type !== type || message.result.kind !== "invocation-id") continue;
+    const id = parseInvocationId(message.result.invocationId);
+    if (id !== undefined) step.followUps.push({ type: "kill", id, replyTo: null });
+  }
+}
