@@ -217,7 +217,7 @@ export interface UpdateDeployment {
   readonly replyTo: ReplyTo;
 }
 
-/** Forgets a deployment. Without `force` only one that no service's new invocations go to. */
+/** Forgets a deployment. Without `force` only one that no invocation needs, neither a new one nor one that is bound to it. */
 export interface DeleteDeployment {
   readonly type: "delete-deployment";
   readonly id: string;

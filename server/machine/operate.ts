@@ -57,6 +57,10 @@ export function onDeleteDeployment(step: Step, input: DeleteDeployment): void {
     const message = `new invocations of ${names} go to deployment ${id}: register a newer one, drain it, or force it`;
     return reply(step, replyTo, { kind: "refused", reason: "deployment-in-use", message });
   }
+  if (!force && step.tx.isPinned(id)) {
+    const message = `invocations are bound to deployment ${id}: drain it and wait for them, move them with resume, or force it`;
+    return reply(step, replyTo, { kind: "refused", reason: "deployment-in-use", message });
+  }
   step.tx.deleteDeployment(id);
   return reply(step, replyTo, { kind: "done" });
 }

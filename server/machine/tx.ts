@@ -81,6 +81,8 @@ export interface Reader {
   nextDueMs(): number | undefined;
   /** Running invocations with a larger seq than `afterSeq`, in order of seq. */
   running(afterSeq: number, limit: number): Invocation[];
+  /** Whether an invocation that is not completed is bound to this deployment. */
+  isPinned(deploymentId: string): boolean;
   /** State in the order of its names' bytes; stops before the sum of names and values exceeds `bytesMax`. */
   state(instance: Instance, bytesMax: number): StateSnapshot;
   stateValue(instance: Instance, name: Uint8Array): Uint8Array | undefined;

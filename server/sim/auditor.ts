@@ -1,9 +1,10 @@
 /**
- * What must hold in the end, checked from the journals and the ledger alone:
- * - every request that was acknowledged has its result, and the right one;
+ * What must hold in the end, checked from the journals, the state and the ledger alone:
+ * - every request that was acknowledged has its result, and the right one, or was ended by an operator;
  * - every step has exactly one recorded result, which is its last execution: it never ran again once it was recorded. Only a step that lost a
- *   race may have none;
- * - nothing is left running, and nobody waits for ever.
+ *   race, or whose invocation was ended, may have none;
+ * - an object has counted every addition once: no two callers were told the same number, and none is larger than its state;
+ * - nothing is left running, nobody waits for ever, no key is held and nobody queues.
  */
 import { decodeMessage } from "../../sdk/protocol/codec.ts";
 import { MessageType } from "../../sdk/protocol/message-type.ts";
@@ -14,28 +15,77 @@ import type { Ledger } from "./ledger.ts";
 import { expectedOf } from "./workload.ts";
 
 export function audit(reader: Reader, clients: readonly SimClient[], ledger: Ledger): string[] {
-  const broken: string[] = [];
-  for (const client of clients) {
-    const expected = expectedOf(client.handler, client.name);
-    if (client.result !== expected) broken.push(`${client.name}: ${client.result} not ${expected}`);
+  const broken = clients.flatMap((client) => clientProblem(client) ?? []);
+  broken.push(...unfinished(reader));
+  for (let seq = 1; seq <= SEQ_MAX; seq += 1) {
+    broken.push(...invocationProblems(reader, seq, ledger));
   }
-  let recorded = 0;
+  for (const key of ["k0", "k1"]) broken.push(...tallyProblems(reader, clients, key));
+  return broken;
+}
+
+/** Invocations that are not over, and what they do. */
+export function unfinished(reader: Reader): string[] {
+  const left: string[] = [];
   for (let seq = 1; seq <= SEQ_MAX; seq += 1) {
     const invocation = reader.invocation(seq);
-    if (invocation === undefined) continue;
-    const { status } = invocation.state;
-    if (status !== "completed") broken.push(`invocation ${seq} is left ${status}`);
-    for (const [step, results] of stepsOf(reader.entries(seq, 0, invocation.journal.length))) {
-      recorded += 1;
-      // A step that lost its race need not have come to its end.
-      if (results.length === 0 && step.endsWith("/race")) continue;
-      if (results.length !== 1) broken.push(`${step}: ${results.length} results`);
-      const last = ledger.last(step);
-      if (results[0] !== last) broken.push(`${step}: recorded ${results[0]}, last ran ${last}`);
-    }
+    if (invocation === undefined || invocation.state.status === "completed") continue;
+    const { target, state } = invocation;
+    left.push(`${target.service}/${target.handler} (${seq}) is left ${state.status}`);
   }
-  if (recorded === 0) broken.push("no step was recorded at all");
-  return broken;
+  return left;
+}
+
+const ENDED = new Set(["409 canceled", "409 Cancelled", "409 killed"]);
+
+function clientProblem({ target, name, result, mayBeEnded }: SimClient): string | null {
+  if (mayBeEnded && result !== null && ENDED.has(result)) return null;
+  const expected = expectedOf(target, name);
+  if (result !== null && (expected === null || result === expected)) return null;
+  return `${name}: ${result} not ${expected}`;
+}
+
+function invocationProblems(reader: Reader, seq: number, ledger: Ledger): string[] {
+  const invocation = reader.invocation(seq);
+  if (invocation === undefined) return [];
+  if (invocation.isJournalPurged) return [];
+  const problems: string[] = [];
+  const entries = reader.entries(seq, 0, invocation.journal.length);
+  const wasEnded = entries.some(({ type, body }) => isEnding(type, body));
+  for (const [step, results] of stepsOf(entries)) {
+    // A step that lost its race, or was under way when its invocation was ended, need not have come to its end.
+    if (results.length === 0 && (step.endsWith("/race") || wasEnded)) continue;
+    if (results.length !== 1) problems.push(`${step}: ${results.length} results`);
+    const last = ledger.last(step);
+    if (results[0] !== last) problems.push(`${step}: recorded ${results[0]}, last ran ${last}`);
+  }
+  return problems;
+}
+
+/** An output that no handler made of its own will. */
+function isEnding(type: number, body: Uint8Array): boolean {
+  if (type !== MessageType.OutputCommand) return false;
+  const message = decodeMessage(type, body);
+  if (message.type !== MessageType.OutputCommand || message.result.kind !== "failure") return false;
+  const { code, message: text } = message.result.failure;
+  return ENDED.has(`${code} ${text}`);
+}
+
+function tallyProblems(reader: Reader, clients: readonly SimClient[], key: string): string[] {
+  const problems: string[] = [];
+  const instance = { service: "Tally", key };
+  const holder = reader.lockHolder(instance);
+  if (holder !== undefined) problems.push(`${key} is held by ${holder}`);
+  if (reader.queue(instance, 1).length > 0) problems.push(`somebody waits for ${key}`);
+  const mine = clients.filter(({ target }) => target.service === "Tally" && target.key === key);
+  const told = mine.flatMap(({ result }) => (result?.startsWith("409") === false ? [result] : []));
+  if (new Set(told).size < told.length) problems.push(`${key}: two were told the same of ${told}`);
+  const value = reader.stateValue(instance, new TextEncoder().encode("count"));
+  const count = value === undefined ? 0 : Number(new TextDecoder().decode(value));
+  if (count < told.length || count > mine.length || told.some((each) => Number(each) > count)) {
+    problems.push(`${key} counts ${count}, and its callers were told ${told} of ${mine.length}`);
+  }
+  return problems;
 }
 
 /** More invocations than any simulation starts. */

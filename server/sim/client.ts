@@ -1,10 +1,11 @@
 /**
- * A caller outside: sends one request under its idempotency key until it is acknowledged, and asks for the result until it has it.
+ * A caller outside: sends one request under its identity until it is acknowledged, and asks for the result until it has it.
  * It survives every crash of the server and remembers what it was told.
  */
 import type { Outcome } from "../../sdk/protocol/messages.ts";
-import { idempotentInvocationId } from "../base/ids.ts";
+import { idempotentInvocationId, workflowInvocationId } from "../base/ids.ts";
 import type { Reply } from "../machine/effect.ts";
+import type { Target } from "../machine/invocation.ts";
 import type { SimServer } from "./server.ts";
 import type { World } from "./world.ts";
 
@@ -12,23 +13,30 @@ const RETRY_MS = 40;
 const encoder = new TextEncoder();
 
 export class SimClient {
-  readonly handler: string;
+  readonly target: Target;
   readonly name: string;
   readonly id: Uint8Array;
   /** It was told that the request is accepted. */
   acknowledged = false;
   /** What it was told the invocation ended with: the text, or code and message. */
   result: string | null = null;
+  /** Somebody asked to cancel or to kill it: it may end with 409. */
+  mayBeEnded = false;
   readonly #world: World;
   readonly #server: () => SimServer;
+  readonly #startAtMs: number;
 
-  constructor(world: World, server: () => SimServer, handler: string, name: string) {
+  constructor(world: World, server: () => SimServer, target: Target, name: string) {
     this.#world = world;
     this.#server = server;
-    this.handler = handler;
+    this.target = target;
     this.name = name;
-    const target = { service: "Sim", handler, key: null };
-    this.id = idempotentInvocationId({ ...target, idempotencyKey: name });
+    this.#startAtMs = world.chance(0.2) ? world.nowMs() + world.below(400) : 0;
+    const { key } = target;
+    this.id =
+      target.handler === "run" && key !== null
+        ? workflowInvocationId(target.service, key)
+        : idempotentInvocationId({ ...target, idempotencyKey: name });
   }
 
   /** Sends, and sends again as long as there is no result: an answer may be lost at any moment. */
@@ -39,12 +47,13 @@ export class SimClient {
       (replyTo) => ({
         type: "invoke",
         id: this.id,
-        target: { service: "Sim", handler: this.handler, key: null },
+        target: this.target,
         headers: [],
         parameter: encoder.encode(JSON.stringify(this.name)),
-        idempotencyKey: this.name,
-        startAtMs: 0,
+        idempotencyKey: this.target.handler === "run" ? null : this.name,
+        startAtMs: this.#startAtMs,
         caller: null,
+        trace: null,
         replyTo,
       }),
       (reply) => this.#onReply(server, reply),

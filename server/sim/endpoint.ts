@@ -19,10 +19,10 @@ export class SimEndpoint implements Host {
   #life = 1;
   #isUp = true;
 
-  constructor(world: World, service: ServiceDefinition<string, unknown>) {
+  constructor(world: World, services: readonly ServiceDefinition<string, unknown>[]) {
     this.#world = world;
     const logger = LOGS ? consoleLogger : () => {};
-    this.#services = new ServedServices({ services: [service], logger });
+    this.#services = new ServedServices({ services: [...services], logger });
   }
 
   isUp(): boolean {

@@ -37,6 +37,7 @@ export class SimServer {
       log: silentLog,
       attemptsMax,
       waitingMax: 8,
+      protocolVersionMax: 7,
       inactivityTimeoutMs: 30,
       abortTimeoutMs: 2000,
       drainTimeoutMs: 50,

@@ -1,10 +1,31 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
-import { simulate } from "./simulate.ts";
+import { simulate, type SimulationResult } from "./simulate.ts";
 
 /** New histories a run; `npm run sim` goes on for as long as one likes. */
 const SEEDS = 300;
+
+/** What the operator must have been answered at least once, or nothing of it was put to the test. */
+const OPERATIONS = [
+  "pause pending",
+  "pause done",
+  "pause conflict",
+  "resume done",
+  "resume conflict",
+  "cancel done",
+  "kill done",
+  "purge done",
+  "restart-as-new restarted",
+  "mutate-state done",
+  "mutate-state pending",
+  "register-deployment done",
+  "update-deployment done",
+  "delete-deployment done",
+  "delete-deployment refused",
+  "override-service done",
+  "signal done",
+];
 
 /** Every seed that ever found a defect. */
 const KNOWN = readFileSync("server/sim/seeds.txt", "utf8")
@@ -12,7 +33,7 @@ const KNOWN = readFileSync("server/sim/seeds.txt", "utf8")
   .filter((line) => /^\d+/.test(line))
   .map((line) => Number.parseInt(line, 10));
 
-async function check(seed: number): Promise<{ crashes: number; repeated: number }> {
+async function check(seed: number): Promise<SimulationResult> {
   const result = await simulate(seed);
   const repeat = `npm run sim -- --seed ${seed}`;
   assert.deepEqual(result.broken, [], `${repeat}\n${result.trace}`);
@@ -32,14 +53,17 @@ describe("the simulation", () => {
     const base = Number(process.env["SIM_SEED"] ?? Date.now() % 1_000_000_000);
     let crashes = 0;
     let repeated = 0;
+    const operations = new Set<string>();
     for (let seed = base; seed < base + SEEDS; seed += 1) {
       const result = await check(seed);
       crashes += result.crashes;
       repeated += result.repeated;
+      for (const operation of result.operations.keys()) operations.add(operation);
     }
     // Otherwise nothing was put to the test.
     assert(crashes > SEEDS, `${crashes} crashes`);
     assert(repeated > 0, "no step was ever executed again");
+    for (const operation of OPERATIONS) assert(operations.has(operation), `no ${operation}`);
   });
 
   it("keeps them for every seed that once found a defect", async () => {

@@ -3,17 +3,19 @@
  * has to come to its end. `seed` decides all of it.
  */
 import type { Reader } from "../machine/tx.ts";
+import type { Target } from "../machine/invocation.ts";
 import type { Deployment } from "../machine/registry.ts";
 import { FIRST_USER_SIGNAL } from "../../sdk/protocol/messages.ts";
 import { parseAwakeableId } from "../../sdk/protocol/ids.ts";
-import { audit } from "./auditor.ts";
+import { audit, unfinished } from "./auditor.ts";
 import { SimClient } from "./client.ts";
 import { SimEndpoint } from "./endpoint.ts";
 import { Ledger } from "./ledger.ts";
 import { SimNetwork } from "./network.ts";
 import { SimServer } from "./server.ts";
 import { SimStore } from "./sim-store.ts";
-import { HANDLERS, type Inbox, workload } from "./workload.ts";
+import { SimOperator } from "./operator.ts";
+import { HANDLERS, type Inbox, type Role, ROLES, workload } from "./workload.ts";
 import { World } from "./world.ts";
 
 export interface SimulationResult {
@@ -25,6 +27,8 @@ export interface SimulationResult {
   readonly crashes: number;
   readonly executions: number;
   readonly repeated: number;
+  /** What the operator was answered, and how often. */
+  readonly operations: ReadonlyMap<string, number>;
   /** The end of the history, for people. */
   readonly trace: string;
 }
@@ -47,6 +51,7 @@ class Simulation {
   readonly #network: SimNetwork;
   readonly #endpoint: SimEndpoint;
   readonly #clients: SimClient[] = [];
+  readonly #operator: SimOperator;
   readonly #attemptsMax: number;
   #server: SimServer;
   #crashes = 0;
@@ -63,7 +68,9 @@ class Simulation {
     this.#network.addHost(ORIGIN, this.#endpoint);
     this.#attemptsMax = 2 + world.below(30);
     this.#server = this.#boot(new SimStore(world));
-    const deployment = this.#deployment();
+    const deployment = this.#deployment("dp_sim");
+    const spare = this.#deployment("dp_spare");
+    this.#operator = new SimOperator(world, () => this.#server, this.#clients, spare);
     this.#server.ask(
       (replyTo) => ({ type: "register-deployment", deployment, replyTo }),
       () => {
@@ -79,6 +86,7 @@ class Simulation {
       crashes: this.#crashes,
       executions: this.#ledger.size,
       repeated: this.#ledger.repeated,
+      operations: this.#operator.answered,
       trace: this.#world.lastLines(),
     };
   }
@@ -90,10 +98,12 @@ class Simulation {
     const healAtMs = world.nowMs() + FAULTS_MS;
     this.#startClients();
     this.#pay();
+    this.#operator.meddle(healAtMs);
     this.#crashServer(healAtMs);
     this.#crashEndpoint(healAtMs);
     await world.run(() => world.nowMs() >= healAtMs, healAtMs);
     this.#network.faults.cut = 0;
+    this.#operator.heal();
     await world.run(() => this.#isDone(), healAtMs + HEALED_MS);
     return this.#server.processor.read((reader) => audit(reader, this.#clients, this.#ledger));
   }
@@ -101,11 +111,24 @@ class Simulation {
   #startClients(): void {
     const count = 3 + this.#world.below(10);
     for (let number = 0; number < count; number += 1) {
-      const handler = HANDLERS[this.#world.below(HANDLERS.length)] ?? "checkout";
-      const client = new SimClient(this.#world, () => this.#server, handler, `${handler}${number}`);
-      this.#clients.push(client);
-      this.#world.after(this.#world.below(1000), client.go);
+      this.#startClient(ROLES[this.#world.below(ROLES.length)] ?? ROLES[0], number);
     }
+    // Each trip is approved by somebody.
+    for (const { target } of this.#clients.filter((client) => client.target.handler === "run")) {
+      const approver = { ...target, handler: "approve" };
+      this.#start(approver, `approve-${target.key}`);
+    }
+  }
+
+  #startClient({ service, handler, keys }: Role, number: number): void {
+    const key = keys === 0 ? null : `k${this.#world.below(keys)}`;
+    this.#start({ service, handler, key }, `${handler}${number}`);
+  }
+
+  #start(target: Target, name: string): void {
+    const client = new SimClient(this.#world, () => this.#server, target, name);
+    this.#clients.push(client);
+    this.#world.after(this.#world.below(1000), client.go);
   }
 
   /** The payment provider: resolves every awakeable it was told of, twice now and then, until all are done. */
@@ -168,32 +191,44 @@ class Simulation {
     return this.#server.alive && this.#server.processor.read((reader) => isQuiet(reader));
   }
 
-  #deployment(): Deployment {
+  #deployment(id: string): Deployment {
     return {
-      id: "dp_sim",
+      id,
       uri: `${ORIGIN}/`,
       protocolMode: "BIDI_STREAM",
       httpVersion: "HTTP/2.0",
       minProtocolVersion: 5,
-      maxProtocolVersion: 6,
+      maxProtocolVersion: 5 + this.#world.below(3),
       sdkVersion: null,
       additionalHeaders: {},
       metadata: {},
       createdAtMs: this.#world.nowMs(),
+      drainingSinceMs: null,
       services: [
         {
           name: "Sim",
           ty: "SERVICE",
-          retryPolicyInitialInterval: 10,
-          retryPolicyMaxInterval: 200,
-          retryPolicyMaxAttempts: 100_000,
+          ...RETRIES,
           handlers: [...HANDLERS, "dispatch"].map((name) => ({ name })),
+        },
+        { name: "Tally", ty: "VIRTUAL_OBJECT", ...RETRIES, handlers: [{ name: "add" }] },
+        {
+          name: "Trip",
+          ty: "WORKFLOW",
+          ...RETRIES,
+          handlers: [{ name: "run", ty: "WORKFLOW" }, { name: "approve" }],
         },
       ],
     };
   }
 }
 
+const RETRIES = {
+  retryPolicyInitialInterval: 10,
+  retryPolicyMaxInterval: 200,
+  retryPolicyMaxAttempts: 100_000,
+};
+
 function isQuiet(reader: Reader): boolean {
-  return reader.running(0, 1).length === 0;
+  return reader.running(0, 1).length === 0 && unfinished(reader).length === 0;
 }

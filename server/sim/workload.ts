@@ -1,5 +1,19 @@
-/** The handlers of the simulation, written on our SDK as a user would: a checkout, a flaky step, a fan-out, a race, a saga of sends. */
-import { type Context, RestatePromise, service, TerminalError } from "@holdfast/sdk";
+/**
+ * The handlers of the simulation, written on our SDK as a user would: a checkout, a flaky step, a fan-out, a race, an object that
+ * counts, a workflow that waits for an approval.
+ */
+import {
+  type Context,
+  object,
+  type ObjectContext,
+  RestatePromise,
+  service,
+  TerminalError,
+  workflow,
+  type WorkflowContext,
+  type WorkflowSharedContext,
+} from "@holdfast/sdk";
+import type { Target } from "../machine/invocation.ts";
 import type { Ledger } from "./ledger.ts";
 import type { World } from "./world.ts";
 
@@ -7,6 +21,49 @@ import type { World } from "./world.ts";
 export type Inbox = Map<string, string>;
 
 export function workload(world: World, ledger: Ledger, inbox: Inbox) {
+  return [simService(world, ledger, inbox), tally(ledger), trip(ledger)];
+}
+
+/** Counts: what it answers is how many additions there were. */
+function tally(ledger: Ledger) {
+  return object({
+    name: "Tally",
+    handlers: {
+      add: async (ctx: ObjectContext, name: string) => {
+        const before = (await ctx.get<number>("count")) ?? 0;
+        await ctx.run(`${name}/add`, () => ledger.execute(`${name}/add`));
+        ctx.set("count", before + 1);
+        await ctx.sleep(5);
+        return String(before + 1);
+      },
+    },
+  });
+}
+
+/** Waits for an approval that comes from another handler, before or after it began. */
+function trip(ledger: Ledger) {
+  return workflow({
+    name: "Trip",
+    handlers: {
+      run: async (ctx: WorkflowContext, name: string) => {
+        ctx.set("stage", "asked");
+        const by = await ctx.promise<string>("approval").get();
+        await ctx.run(`${ctx.key}/book`, () => ledger.execute(`${ctx.key}/book`));
+        return `${name.length > 0 ? ctx.key : "?"} approved by ${by}`;
+      },
+      approve: async (ctx: WorkflowSharedContext, name: string) => {
+        try {
+          await ctx.promise<string>("approval").resolve("boss");
+        } catch (error) {
+          if (!(error instanceof TerminalError)) throw error;
+        }
+        return `${name} done`;
+      },
+    },
+  });
+}
+
+function simService(world: World, ledger: Ledger, inbox: Inbox) {
   const step = (ctx: Context, name: string) => ctx.run(name, () => ledger.execute(name));
 
   return service({
@@ -72,6 +129,16 @@ export function workload(world: World, ledger: Ledger, inbox: Inbox) {
         return `${name} ${winner === "slow" || winner === "step" ? "won" : "?"}`;
       },
 
+      nap: async (ctx: Context, name: string) => {
+        await ctx.sleep(30);
+        return `${name} rested`;
+      },
+
+      signalled: async (ctx: Context, name: string) => {
+        await step(ctx, `${name}/listen`);
+        return `${name} ${await ctx.signal<string>("go")}`;
+      },
+
       refuses: async (ctx: Context, name: string) => {
         await step(ctx, `${name}/before`);
         throw new TerminalError(`${name} refused`, { errorCode: 409 });
@@ -89,8 +156,8 @@ const JSON_SERDE = {
   deserialize: (bytes: Uint8Array) => JSON.parse(decoder.decode(bytes)) as string,
 };
 
-/** What a caller must get in the end. */
-export function expectedOf(handler: string, name: string): string {
+/** What a caller must get in the end; null where it depends on the order in which others came. */
+export function expectedOf({ handler, key }: Target, name: string): string | null {
   switch (handler) {
     case "checkout":
       return `${name} paid-${name} parcel of ${name}`;
@@ -102,9 +169,43 @@ export function expectedOf(handler: string, name: string): string {
       return `${name} won`;
     case "refuses":
       return `409 ${name} refused`;
+    case "nap":
+      return `${name} rested`;
+    case "signalled":
+      return `${name} gone`;
+    case "run":
+      return `${key} approved by boss`;
+    case "approve":
+      return `${name} done`;
     default:
-      return "";
+      return null;
   }
 }
 
-export const HANDLERS = ["checkout", "flaky", "fanOut", "race", "refuses"] as const;
+/** Of the plain service. */
+export const HANDLERS = [
+  "checkout",
+  "flaky",
+  "fanOut",
+  "race",
+  "refuses",
+  "nap",
+  "signalled",
+] as const;
+
+/** What a client calls: of keyed ones there are few keys, so that they meet. */
+export const ROLES = [
+  { service: "Sim", handler: "checkout", keys: 0 },
+  { service: "Sim", handler: "flaky", keys: 0 },
+  { service: "Sim", handler: "fanOut", keys: 0 },
+  { service: "Sim", handler: "race", keys: 0 },
+  { service: "Sim", handler: "refuses", keys: 0 },
+  { service: "Sim", handler: "nap", keys: 0 },
+  { service: "Sim", handler: "signalled", keys: 0 },
+  { service: "Tally", handler: "add", keys: 2 },
+  { service: "Tally", handler: "add", keys: 2 },
+  { service: "Trip", handler: "run", keys: 3 },
+  { service: "Trip", handler: "approve", keys: 3 },
+] as const;
+
+export type Role = (typeof ROLES)[number];

@@ -77,8 +77,9 @@ export class World implements Clock {
   /** Lets events happen until `done`, or until there are none. Returns whether it is done. */
   async run(done: () => boolean, untilMs: number): Promise<boolean> {
     while (!done()) {
-      const event = this.#pop();
+      const event = this.#events[0];
       if (event === undefined || event.dueMs > untilMs) return false;
+      this.#events.shift();
       this.#count += 1;
       if (this.#count > EVENTS_MAX) throw new Error("the simulation does not come to an end");
       this.#nowMs = event.dueMs;
@@ -99,10 +100,6 @@ export class World implements Clock {
       else high = middle;
     }
     events.splice(low, 0, event);
-  }
-
-  #pop(): Event | undefined {
-    return this.#events.shift();
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * One-off questions to a database. Their statements are kept for the life of the process: better-sqlite3 12 aborts Node 24.19 and
  * later when the garbage collector finds a dropped one while no JavaScript runs. For the same reason settings are made
- * with `exec`, which makes no statement.
+ * with `exec`, which makes no statement, and rows are read with `all`, never with `iterate`, whose iterators are dropped, too.
  */
 import type { Database, Statement } from "better-sqlite3";
 

@@ -9,7 +9,7 @@ import type { BarrierDone } from "./barrier.ts";
 import type { PassResult } from "./checkpoint-worker.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import { DATABASE_FILE } from "./data-directory.ts";
-import { newInvocation, NOW_MS } from "./fixtures.suite.ts";
+import { newInvocation, NOW_MS, PAUSED } from "./fixtures.suite.ts";
 import { openDatabase } from "./open.ts";
 import { SqliteStore } from "./sqlite-store.ts";
 import { tempDirectories } from "./temp.suite.ts";
@@ -169,7 +169,7 @@ describe("the checkpoints of a store", () => {
       const before = commitGate === null ? null : saltOf(`${file}-wal`);
       await commitGate;
       store.transact((tx) => {
-        const made = tx.insertInvocation(newInvocation(number, { state: { status: "paused" } }));
+        const made = tx.insertInvocation(newInvocation(number, { state: PAUSED }));
         tx.append(made, MessageType.InputCommand, body, NOW_MS);
       });
       if (before !== null) {

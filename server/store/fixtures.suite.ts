@@ -1,10 +1,15 @@
 /** What the tests of the store are made of: ids, invocations, entries, and all that a store holds as one comparable value. */
 import { encodeBody } from "../../sdk/protocol/codec.ts";
 import { MessageType } from "../../sdk/protocol/message-type.ts";
-import type { Message } from "../../sdk/protocol/messages.ts";
-import type { Invocation, InvocationState, NewInvocation } from "../machine/invocation.ts";
+import type { Future, Message } from "../../sdk/protocol/messages.ts";
+import type {
+  Instance,
+  Invocation,
+  InvocationState,
+  NewInvocation,
+} from "../machine/invocation.ts";
 import type { Deployment } from "../machine/registry.ts";
-import type { Listener, Transactor } from "../machine/tx.ts";
+import type { Reader, Transactor } from "../machine/tx.ts";
 import type { Store } from "../processor/ports.ts";
 
 export const NOW_MS = 1_760_000_000_000;
@@ -18,37 +23,72 @@ export function idOf(number: number): Uint8Array {
   return Uint8Array.from(id);
 }
 
+export const RUNNING: InvocationState = { status: "running", isPausing: false };
+
+export const PAUSED: InvocationState = { status: "paused", reason: "operator" };
+
 export function newInvocation(number: number, more: Partial<NewInvocation> = {}): NewInvocation {
+  const { state = RUNNING } = more;
   return {
     id: idOf(number),
     target: { service: "Greeter", handler: "greet", key: null },
+    kind: "plain",
     idempotencyKey: null,
     caller: null,
+    restartedFrom: null,
+    trace: null,
     createdAtMs: NOW_MS,
-    retentionMs: 86_400_000,
-    state: { status: "running" },
+    startAtMs: state.status === "scheduled" ? state.startAtMs : null,
+    completionRetentionMs: 86_400_000,
+    journalRetentionMs: 3_600_000,
+    state,
     ...more,
   };
 }
 
+const leaves = (completions: readonly number[]): Future => ({
+  completions,
+  signals: [],
+  namedSignals: [],
+  nested: [],
+  combinator: 1,
+});
+
+/** A tree with everything that a tree can have. */
+export const TREE: Future = {
+  completions: [1, 2],
+  signals: [17],
+  namedSignals: ["ready", "“quoted”"],
+  nested: [leaves([3]), { ...leaves([]), nested: [leaves([4, 5])], combinator: 4 }],
+  combinator: 3,
+};
+
+export const SUSPENDED: InvocationState = { status: "suspended", awaiting: leaves([1]) };
+
+/** At least one of each status. */
 export const STATES: readonly InvocationState[] = [
   { status: "scheduled", startAtMs: NOW_MS + 5000 },
-  { status: "running" },
-  {
-    status: "suspended",
-    awaiting: { completions: [1, 2], signals: [17], namedSignals: ["ready", "“quoted”"] },
-  },
+  RUNNING,
+  { status: "running", isPausing: true },
+  { status: "queued", position: 12 },
+  { status: "suspended", awaiting: TREE },
   { status: "backing-off", retryAtMs: NOW_MS + 250 },
-  { status: "paused" },
+  PAUSED,
+  { status: "paused", reason: "retries-exhausted" },
+  { status: "paused", reason: "handler" },
+  { status: "paused", reason: "future-too-deep" },
   { status: "completed", completedAtMs: NOW_MS + 9, outputIndex: 4 },
 ];
 
-export const SUSPENDED: InvocationState = {
-  status: "suspended",
-  awaiting: { completions: [1], signals: [], namedSignals: [] },
-};
+/** Differ in service or key alone, or in where the one ends and the other begins. */
+export const INSTANCES: readonly Instance[] = [
+  { service: "Cart", key: "a" },
+  { service: "Cart", key: "b" },
+  { service: "Car", key: "ta" },
+  { service: "Cart", key: "" },
+];
 
-const text = (value: string): Uint8Array => new TextEncoder().encode(value);
+export const text = (value: string): Uint8Array => new TextEncoder().encode(value);
 
 const completion = (completionId: number) => ({ kind: "completion", completionId }) as const;
 
@@ -121,28 +161,17 @@ export function deploymentOf(id: string, services: readonly string[]): Deploymen
       metadata: { __proto__key: "v" },
       handlers: [{ name: "greet", journalRetention: 1000 }],
     })),
+    drainingSinceMs: null,
   };
 }
 
-/** An invocation as a plain value: the two stores hand out objects of different make. */
+/** An invocation as a plain value. */
 export function plain(invocation: Invocation) {
-  const { seq, id, target, idempotencyKey, caller, createdAtMs, retentionMs, journal } = invocation;
-  const { modifiedAtMs, epoch, state, pin, retryCount, lastFailure } = invocation;
+  const { journal, id, restartedFrom } = invocation;
   return {
-    seq,
+    ...Object.assign({}, invocation),
     id: [...id],
-    target,
-    idempotencyKey,
-    caller,
-    createdAtMs,
-    retentionMs,
-    modifiedAtMs,
-    epoch,
-    state,
-    pin,
-    retryCount,
-    sinceLastEntry: invocation.retryCountSinceLastStoredEntry,
-    lastFailure,
+    restartedFrom: restartedFrom === null ? null : [...restartedFrom],
     journal: {
       length: journal.length,
       commands: journal.commands,
@@ -155,39 +184,21 @@ export function plain(invocation: Invocation) {
 
 class Undone extends Error {}
 
-/** Everything in the store under seqs below `seqEnd`, as one string. Changes nothing. */
+/** Everything in the store under seqs below `seqEnd` and under `INSTANCES`, as one string. Changes nothing. */
 export function dump(store: Store, seqEnd: number): string {
   let dumped: unknown;
   try {
     store.transact((tx) => {
-      const invocations: unknown[] = [];
-      const listeners: (readonly [number, readonly Listener[]])[] = [];
-      for (let seq = 1; seq < seqEnd; seq++) {
-        const found = tx.invocation(seq);
-        const entries = tx
-          .entries(seq, 0, 1_000_000)
-          .map(({ index, type, body }) => [index, type, Buffer.from(body).toString("latin1")]);
-        if (found !== undefined) {
-          const same = tx.findInvocation(found.id) === found;
-          invocations.push({ ...plain(found), entries, same });
-        } else if (entries.length > 0) {
-          invocations.push({ orphaned: seq, entries });
-        }
-        const waiting = tx.takeListeners(seq);
-        if (waiting.length > 0) listeners.push([seq, waiting]);
-      }
-      const running = tx.running(0, 1_000_000).map(({ seq }) => seq);
-      const nextDueMs = tx.nextDueMs() ?? null;
-      const timers = tx.takeDueTimers(Number.MAX_SAFE_INTEGER, 1_000_000);
-      const { deployments, services } = tx.registry();
+      const seqs = Array.from({ length: seqEnd - 1 }, (_, index) => index + 1);
       dumped = {
-        invocations,
-        listeners,
-        running,
-        nextDueMs,
-        timers,
-        deployments: [...deployments].toSorted(([a], [b]) => (a < b ? -1 : 1)),
-        services: [...services].toSorted(([a], [b]) => (a < b ? -1 : 1)),
+        invocations: seqs.flatMap((seq) => invocationIn(tx, seq)),
+        listeners: seqs.map((seq) => tx.takeListeners(seq)),
+        running: tx.running(0, 1_000_000).map(({ seq }) => seq),
+        nextDueMs: tx.nextDueMs() ?? null,
+        timers: tx.takeDueTimers(Number.MAX_SAFE_INTEGER, 1_000_000),
+        instances: INSTANCES.map((instance) => instanceIn(tx, instance)),
+        nextPosition: tx.enqueue({ service: "Cart", key: "z" }, { kind: "invocation", seq: 1 }),
+        registry: registryIn(tx),
       };
       throw new Undone();
     });
@@ -196,3 +207,62 @@ export function dump(store: Store, seqEnd: number): string {
   }
   return JSON.stringify(dumped);
 }
+
+function invocationIn(tx: Transactor, seq: number): unknown[] {
+  const found = tx.invocation(seq);
+  const entries = tx
+    .entries(seq, 0, 1_000_000)
+    .map(({ body, ...entry }) => [entry.index, entry.type, entry.atMs, latin1(body)]);
+  const runs = tx.entriesOfType(seq, MessageType.RunCommand).map(({ index }) => index);
+  const events = tx.events(seq).map(({ atMs, afterIndex, ...what }) => [atMs, afterIndex, what]);
+  if (found !== undefined) {
+    const same = tx.findInvocation(found.id) === found;
+    return [{ ...plain(found), entries, runs, events, same }];
+  }
+  return entries.length > 0 || events.length > 0 ? [{ orphaned: seq, entries, events }] : [];
+}
+
+const PROMISE_NAMES = ["p", "q", ""];
+
+function instanceIn(tx: Transactor, instance: Instance): unknown {
+  const state = (bytesMax: number) => {
+    const { entries, isComplete } = tx.state(instance, bytesMax);
+    return [isComplete, entries.map(({ key, value }) => [latin1(key), latin1(value)])];
+  };
+  return {
+    state: [20, 1_000_000].map(state),
+    names: tx.stateNames(instance).map(latin1),
+    holder: tx.lockHolder(instance) ?? null,
+    invocations: tx.queue(instance, 1_000_000),
+    queue: dequeueAll(tx, instance),
+    promises: PROMISE_NAMES.map((name) => outcomeIn(tx, instance, name)),
+    promiseListeners: PROMISE_NAMES.map((name) => tx.takePromiseListeners(instance, name)),
+  };
+}
+
+function dequeueAll(tx: Transactor, instance: Instance): unknown[] {
+  const items: unknown[] = [];
+  for (let item = tx.dequeue(instance); item !== undefined; item = tx.dequeue(instance)) {
+    if (item.kind === "invocation") items.push(item.seq);
+    else {
+      const { version, entries } = item.mutation;
+      items.push([version, entries.map(({ key, value }) => [latin1(key), latin1(value)])]);
+    }
+  }
+  return items;
+}
+
+function outcomeIn(reader: Reader, instance: Instance, name: string): unknown {
+  const outcome = reader.promise(instance, name);
+  if (outcome === undefined) return null;
+  return outcome.kind === "value" ? latin1(outcome.value) : outcome.failure;
+}
+
+function registryIn(reader: Reader): unknown {
+  const { deployments, revisions, services, overrides } = reader.registry();
+  const sorted = <V>(map: ReadonlyMap<string, V>) =>
+    [...map].toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return [deployments, revisions, services, overrides].map((map) => sorted<unknown>(map));
+}
+
+const latin1 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("latin1");

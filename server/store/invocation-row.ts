@@ -1,32 +1,21 @@
-/** An invocation and its row: the columns in the order of the schema, and the way there and back. */
-import { assert, present, unreachable } from "../base/assert.ts";
-import type { AwaitSet } from "../journal/await-set.ts";
-import type { Invocation, InvocationState, InvocationStatus, Pin } from "../machine/invocation.ts";
-import { fromJson, type Json, toJson } from "./json.ts";
-import type { InvocationFields } from "./stored-invocation.ts";
+/** An invocation and its row: the columns in the order of the statements, and the way there and back. */
+import { present } from "../base/assert.ts";
+import { formatTraceparent, parseTraceContext } from "../base/trace.ts";
+import type { HandlerKind } from "../machine/invocation.ts";
+import {
+  FAILURE_COLUMNS,
+  failureOf,
+  type FailureValues,
+  failureValues,
+} from "./failure-columns.ts";
+import { STATE_COLUMNS, stateOf, type StateValues, stateValues } from "./state-columns.ts";
+import { ID_BYTES, type InvocationFields } from "./stored-invocation.ts";
 
-/** Bytes of the two parts of a public id: partition key and uuid. */
+/** Bytes of the first part of a public id. */
 export const PARTITION_KEY_BYTES = 8;
-export const ID_BYTES = 24;
 
-/** The numbers of `status` in the schema. */
-export const STATUS_CODES: Readonly<Record<InvocationStatus, number>> = {
-  scheduled: 0,
-  running: 1,
-  suspended: 2,
-  "backing-off": 3,
-  paused: 4,
-  completed: 5,
-};
-
-const STATUSES: readonly InvocationStatus[] = [
-  "scheduled",
-  "running",
-  "suspended",
-  "backing-off",
-  "paused",
-  "completed",
-];
+/** The place of a kind is its number in the schema. */
+const KINDS: readonly HandlerKind[] = ["plain", "exclusive", "shared", "run", "workflow-shared"];
 
 /** What never changes after the insert. */
 export const FIXED_COLUMNS = [
@@ -35,39 +24,34 @@ export const FIXED_COLUMNS = [
   "service",
   "handler",
   "key",
+  "kind",
   "idempotency_key",
   "caller_seq",
   "caller_completion_id",
+  "restarted_from",
+  "traceparent",
+  "tracestate",
   "created_at_ms",
-  "retention_ms",
+  "start_at_ms",
+  "completion_retention_ms",
+  "journal_retention_ms",
 ] as const;
 
 /** What `save` writes. */
 export const MUTABLE_COLUMNS = [
-  "status",
+  ...STATE_COLUMNS,
   "modified_at_ms",
+  "queued_at_ms",
+  "running_at_ms",
+  "last_start_at_ms",
   "epoch",
-  "start_at_ms",
-  "awaiting",
-  "retry_at_ms",
-  "completed_at_ms",
-  "output_index",
   "pin_deployment_id",
   "pin_protocol_version",
   "retry_count",
   "retry_count_since_last_entry",
-  "failure_at_ms",
-  "failure_code",
-  "failure_error_code",
-  "failure_message",
-  "failure_stacktrace",
-  "failure_command_index",
-  "failure_command_name",
-  "failure_command_type",
+  "is_journal_purged",
+  ...FAILURE_COLUMNS,
 ] as const;
-
-type Text = string | null;
-type Int = number | null;
 
 /** Values of `FIXED_COLUMNS`. */
 export type FixedValues = [
@@ -75,182 +59,140 @@ export type FixedValues = [
   uuid: Uint8Array,
   service: string,
   handler: string,
-  key: Text,
-  idempotencyKey: Text,
-  callerSeq: Int,
-  callerCompletionId: Int,
+  key: string | null,
+  kind: number,
+  idempotencyKey: string | null,
+  callerSeq: number | null,
+  callerCompletionId: number | null,
+  restartedFrom: Uint8Array | null,
+  traceparent: string | null,
+  tracestate: string | null,
   createdAtMs: number,
-  retentionMs: number,
+  startAtMs: number | null,
+  completionRetentionMs: number,
+  journalRetentionMs: number,
 ];
 
-type StateValues = [
-  startAtMs: Int,
-  awaiting: Json<AwaitSet> | null,
-  retryAtMs: Int,
-  completedAtMs: Int,
-  outputIndex: Int,
-];
-
-type FailureValues = [
-  atMs: Int,
-  code: Int,
-  errorCode: Text,
-  message: Text,
-  stacktrace: Text,
-  commandIndex: Int,
-  commandName: Text,
-  commandType: Int,
+type ProgressValues = [
+  modifiedAtMs: number,
+  queuedAtMs: number | null,
+  runningAtMs: number | null,
+  lastStartAtMs: number | null,
+  epoch: number,
+  pinDeploymentId: string | null,
+  pinProtocolVersion: number | null,
+  retryCount: number,
+  retryCountSinceLastEntry: number,
+  isJournalPurged: number,
 ];
 
 /** Values of `MUTABLE_COLUMNS`. */
-export type MutableValues = [
-  status: number,
-  modifiedAtMs: number,
-  epoch: number,
-  ...state: StateValues,
-  pinDeploymentId: Text,
-  pinProtocolVersion: Int,
-  retryCount: number,
-  retryCountSinceLastEntry: number,
-  ...failure: FailureValues,
-];
+export type MutableValues = [...StateValues, ...ProgressValues, ...FailureValues];
 
 export type InvocationRow = [seq: number, ...FixedValues, ...MutableValues];
 
 export function fixedValues(invocation: InvocationFields): FixedValues {
-  const { id, target, idempotencyKey, caller, createdAtMs, retentionMs } = invocation;
-  assert(id.length === ID_BYTES, `an invocation id has ${ID_BYTES} bytes, not ${id.length}`);
+  const { id, target, caller, trace } = invocation;
   return [
     id.subarray(0, PARTITION_KEY_BYTES),
     id.subarray(PARTITION_KEY_BYTES),
     target.service,
     target.handler,
     target.key,
-    idempotencyKey,
+    KINDS.indexOf(invocation.kind),
+    invocation.idempotencyKey,
     caller?.seq ?? null,
     caller?.completionId ?? null,
-    createdAtMs,
-    retentionMs,
+    invocation.restartedFrom,
+    trace === null ? null : formatTraceparent(trace),
+    trace?.state ?? null,
+    invocation.createdAtMs,
+    invocation.startAtMs,
+    invocation.completionRetentionMs,
+    invocation.journalRetentionMs,
   ];
 }
 
 export function mutableValues(invocation: InvocationFields): MutableValues {
-  const { state, pin } = invocation;
+  const { pin } = invocation;
   return [
-    STATUS_CODES[state.status],
+    ...stateValues(invocation.state),
     invocation.modifiedAtMs,
+    invocation.queuedAtMs,
+    invocation.runningAtMs,
+    invocation.lastStartAtMs,
     invocation.epoch,
-    ...stateValues(state),
     pin?.deploymentId ?? null,
     pin?.protocolVersion ?? null,
     invocation.retryCount,
     invocation.retryCountSinceLastStoredEntry,
+    Number(invocation.isJournalPurged),
     ...failureValues(invocation.lastFailure),
   ];
 }
 
-const NO_STATE: StateValues = [null, null, null, null, null];
+type FixedFields = Omit<InvocationFields, "seq" | keyof MutableFields>;
 
-function stateValues(state: InvocationState): StateValues {
-  switch (state.status) {
-    case "scheduled":
-      return [state.startAtMs, null, null, null, null];
-    case "suspended":
-      return [null, toJson(state.awaiting), null, null, null];
-    case "backing-off":
-      return [null, null, state.retryAtMs, null, null];
-    case "completed":
-      return [null, null, null, state.completedAtMs, state.outputIndex];
-    case "running":
-    case "paused":
-      return NO_STATE;
-    default:
-      return unreachable(state);
-  }
-}
-
-const NO_FAILURE: FailureValues = [null, null, null, null, null, null, null, null];
-
-function failureValues(failure: Invocation["lastFailure"]): FailureValues {
-  if (failure === null) return NO_FAILURE;
-  return [
-    failure.atMs,
-    failure.code,
-    failure.errorCode,
-    failure.message,
-    failure.stacktrace ?? null,
-    failure.relatedCommandIndex ?? null,
-    failure.relatedCommandName ?? null,
-    failure.relatedCommandType ?? null,
-  ];
-}
+type MutableFields = Pick<
+  InvocationFields,
+  | "state"
+  | "modifiedAtMs"
+  | "queuedAtMs"
+  | "runningAtMs"
+  | "lastStartAtMs"
+  | "epoch"
+  | "pin"
+  | "retryCount"
+  | "retryCountSinceLastStoredEntry"
+  | "isJournalPurged"
+  | "lastFailure"
+>;
 
 export function fieldsOf(row: InvocationRow): InvocationFields {
-  const [seq, partitionKey, uuid, service, handler, key, idempotencyKey, callerSeq, ...rest] = row;
-  const [completionId, createdAtMs, retentionMs, status, modifiedAtMs, epoch, ...late] = rest;
-  const [startAtMs, awaiting, retryAtMs, completedAtMs, outputIndex, ...counted] = late;
-  const [deploymentId, protocolVersion, retryCount, retryCountSinceLastEntry, ...failure] = counted;
+  const [seq, ...values] = row;
+  const [partitionKey, uuid, service, handler, key, kind, idempotencyKey, ...origin] = values;
+  const [callerSeq, completionId, restartedFrom, traceparent, tracestate, ...times] = origin;
+  const [createdAtMs, startAtMs, completionRetentionMs, journalRetentionMs, ...mutable] = times;
   const id = new Uint8Array(ID_BYTES);
   id.set(partitionKey);
   id.set(uuid, PARTITION_KEY_BYTES);
-  return {
-    seq,
+  const fixed: FixedFields = {
     id,
     target: { service, handler, key },
+    kind: present(KINDS[kind], `kind ${kind}`),
     idempotencyKey,
     caller: callerSeq === null ? null : { seq: callerSeq, completionId },
+    restartedFrom: restartedFrom === null ? null : Uint8Array.from(restartedFrom),
+    trace: traceparent === null ? null : parseTraceContext(traceparent, tracestate ?? undefined),
     createdAtMs,
-    retentionMs,
-    modifiedAtMs,
-    epoch,
-    state: stateOf(status, [startAtMs, awaiting, retryAtMs, completedAtMs, outputIndex]),
-    pin: pinOf(deploymentId, protocolVersion),
-    retryCount,
-    retryCountSinceLastStoredEntry: retryCountSinceLastEntry,
-    lastFailure: failureOf(failure),
+    startAtMs,
+    completionRetentionMs,
+    journalRetentionMs,
   };
+  return { seq, ...fixed, ...mutableFieldsOf(mutable, startAtMs) };
 }
 
-function pinOf(deploymentId: Text, protocolVersion: Int): Pin | null {
-  if (deploymentId === null) return null;
-  return { deploymentId, protocolVersion: present(protocolVersion, "protocol version") };
-}
-
-function stateOf(code: number, values: StateValues): InvocationState {
-  const [startAtMs, awaiting, retryAtMs, completedAtMs, outputIndex] = values;
-  const status = present(STATUSES[code], `status ${code}`);
-  switch (status) {
-    case "scheduled":
-      return { status, startAtMs: present(startAtMs, "start time") };
-    case "suspended":
-      return { status, awaiting: fromJson(present(awaiting, "await set")) };
-    case "backing-off":
-      return { status, retryAtMs: present(retryAtMs, "retry time") };
-    case "completed":
-      return {
-        status,
-        completedAtMs: present(completedAtMs, "completion time"),
-        outputIndex: present(outputIndex, "output index"),
-      };
-    case "running":
-    case "paused":
-      return { status };
-    default:
-      return unreachable(status);
-  }
-}
-
-function failureOf(values: FailureValues): Invocation["lastFailure"] {
-  const [atMs, code, errorCode, message, stacktrace, index, name, type] = values;
-  if (atMs === null) return null;
+function mutableFieldsOf(values: MutableValues, startAtMs: number | null): MutableFields {
+  const [status, position, isPausing, awaiting, retryAtMs, reason, completedAtMs, ...rest] = values;
+  const [output, modifiedAtMs, queuedAtMs, runningAtMs, lastStartAtMs, epoch, ...counted] = rest;
+  const [deploymentId, protocolVersion, retryCount, sinceLastEntry, isPurged, ...failure] = counted;
   return {
-    atMs,
-    code: present(code, "failure code"),
-    errorCode: present(errorCode, "error code"),
-    message: present(message, "failure message"),
-    ...(stacktrace === null ? {} : { stacktrace }),
-    ...(index === null ? {} : { relatedCommandIndex: index }),
-    ...(name === null ? {} : { relatedCommandName: name }),
-    ...(type === null ? {} : { relatedCommandType: type }),
+    state: stateOf(
+      [status, position, isPausing, awaiting, retryAtMs, reason, completedAtMs, output],
+      startAtMs,
+    ),
+    modifiedAtMs,
+    queuedAtMs,
+    runningAtMs,
+    lastStartAtMs,
+    epoch,
+    pin:
+      deploymentId === null
+        ? null
+        : { deploymentId, protocolVersion: present(protocolVersion, "protocol version") },
+    retryCount,
+    retryCountSinceLastStoredEntry: sinceLastEntry,
+    isJournalPurged: isPurged === 1,
+    lastFailure: failureOf(failure),
   };
 }

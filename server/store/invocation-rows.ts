@@ -5,15 +5,14 @@ import {
   type FixedValues,
   fieldsOf,
   fixedValues,
-  ID_BYTES,
   type InvocationRow,
   MUTABLE_COLUMNS,
   type MutableValues,
   mutableValues,
   PARTITION_KEY_BYTES,
-  STATUS_CODES,
 } from "./invocation-row.ts";
-import type { InvocationFields } from "./stored-invocation.ts";
+import { statusCode } from "./state-columns.ts";
+import { ID_BYTES, type InvocationFields } from "./stored-invocation.ts";
 
 const COLUMNS = ["seq", ...FIXED_COLUMNS, ...MUTABLE_COLUMNS];
 
@@ -22,8 +21,9 @@ export class InvocationRows {
   readonly #update: Statement<[...MutableValues, number]>;
   readonly #delete: Statement<[number]>;
   readonly #get: Statement<[number], InvocationRow>;
-  readonly #find: Statement<[Uint8Array], [seq: number, partitionKey: Buffer]>;
+  readonly #find: Statement<[uuid: Uint8Array, partitionKey: Uint8Array], number>;
   readonly #running: Statement<[number, number], number>;
+  readonly #pinned: Statement<[string], number>;
 
   constructor(db: Database) {
     const columns = COLUMNS.join(", ");
@@ -36,17 +36,27 @@ export class InvocationRows {
       .prepare<[number], InvocationRow>(`SELECT ${columns} FROM invocation WHERE seq = ?`)
       .raw();
     this.#find = db
-      .prepare<[Uint8Array], [number, Buffer]>(
-        "SELECT seq, partition_key FROM invocation WHERE uuid = ?",
+      .prepare<[Uint8Array, Uint8Array], number>(
+        "SELECT seq FROM invocation WHERE uuid = ? AND partition_key = ?",
       )
-      .raw();
+      .pluck();
     // The term on 5 repeats the condition of the partial index, without which the planner may not use it.
     this.#running = db
       .prepare<[number, number], number>(
-        `SELECT seq FROM invocation WHERE status = ${STATUS_CODES.running} AND status <> ${STATUS_CODES.completed} ` +
+        `SELECT seq FROM invocation WHERE status = ${statusCode("running")} AND status <> ${statusCode("completed")} ` +
           "AND seq > ? ORDER BY seq LIMIT ?",
       )
       .pluck();
+    this.#pinned = db
+      .prepare<[string], number>(
+        `SELECT seq FROM invocation WHERE pin_deployment_id = ? AND status <> ${statusCode("completed")} LIMIT 1`,
+      )
+      .pluck();
+  }
+
+  /** Whether one that is not completed is bound to this deployment. */
+  isPinned(deploymentId: string): boolean {
+    return this.#pinned.get(deploymentId) !== undefined;
   }
 
   insert(invocation: InvocationFields): void {
@@ -69,10 +79,7 @@ export class InvocationRows {
   /** The seq of the invocation with this public id. */
   find(id: Uint8Array): number | undefined {
     if (id.length !== ID_BYTES) return undefined;
-    const row = this.#find.get(id.subarray(PARTITION_KEY_BYTES));
-    if (row === undefined) return undefined;
-    const [seq, partitionKey] = row;
-    return partitionKey.equals(id.subarray(0, PARTITION_KEY_BYTES)) ? seq : undefined;
+    return this.#find.get(id.subarray(PARTITION_KEY_BYTES), id.subarray(0, PARTITION_KEY_BYTES));
   }
 
   /** The seqs of running invocations after `afterSeq`, in order. */

@@ -9,14 +9,16 @@ import {
   needsBody,
 } from "../journal/summary.ts";
 
-type EntryRow = [index: number, type: number, body: Uint8Array];
+type EntryRow = [index: number, type: number, atMs: number, body: Uint8Array];
 
 const NO_BODY = new Uint8Array();
 
 export class JournalRows {
   readonly #insert: Statement<[number, number, number, number, Uint8Array]>;
   readonly #range: Statement<[number, number, number], EntryRow>;
-  readonly #scan: Statement<[number], [type: number, body: Uint8Array | null]>;
+  readonly #ofType: Statement<[number, number], EntryRow>;
+  readonly #scan: Statement<[number], [index: number, type: number, body: Uint8Array | null]>;
+  readonly #deleteOthers: Statement<[number, number]>;
   readonly #delete: Statement<[number]>;
 
   constructor(db: Database) {
@@ -25,15 +27,21 @@ export class JournalRows {
     );
     this.#range = db
       .prepare<[number, number, number], EntryRow>(
-        "SELECT idx, type, body FROM journal WHERE invocation = ? AND idx >= ? AND idx < ? ORDER BY idx",
+        "SELECT idx, type, at_ms, body FROM journal WHERE invocation = ? AND idx >= ? AND idx < ? ORDER BY idx",
+      )
+      .raw();
+    this.#ofType = db
+      .prepare<[number, number], EntryRow>(
+        "SELECT idx, type, at_ms, body FROM journal WHERE invocation = ? AND type = ? ORDER BY idx",
       )
       .raw();
     const read = Object.values(MessageType).filter(needsBody).join(", ");
     this.#scan = db
-      .prepare<[number], [number, Uint8Array | null]>(
-        `SELECT type, CASE WHEN type IN (${read}) THEN body END FROM journal WHERE invocation = ? ORDER BY idx`,
+      .prepare<[number], [number, number, Uint8Array | null]>(
+        `SELECT idx, type, CASE WHEN type IN (${read}) THEN body END FROM journal WHERE invocation = ? ORDER BY idx`,
       )
       .raw();
+    this.#deleteOthers = db.prepare("DELETE FROM journal WHERE invocation = ? AND idx <> ?");
     this.#delete = db.prepare("DELETE FROM journal WHERE invocation = ?");
   }
 
@@ -43,17 +51,33 @@ export class JournalRows {
 
   /** The entries with `from <= index < to`, in order. */
   range(seq: number, from: number, to: number): Entry[] {
-    return this.#range.all(seq, from, to).map(([index, type, body]) => ({ index, type, body }));
+    return this.#range.all(seq, from, to).map(entryOf);
+  }
+
+  ofType(seq: number, type: number): Entry[] {
+    return this.#ofType.all(seq, type).map(entryOf);
   }
 
   /** The fold over the stored journal; reads the bodies it needs and no others. */
   readonly summarize = (seq: number): JournalSummary => {
     const summary = emptySummary();
-    for (const [type, body] of this.#scan.iterate(seq)) foldEntry(summary, type, body ?? NO_BODY);
+    for (const [index, type, body] of this.#scan.all(seq)) {
+      // Of a purged journal the entries before the one that is left are missing.
+      summary.length = index;
+      foldEntry(summary, type, body ?? NO_BODY);
+    }
     return summary;
   };
+
+  deleteAllBut(seq: number, keepIndex: number): void {
+    this.#deleteOthers.run(seq, keepIndex);
+  }
 
   deleteAll(seq: number): void {
     this.#delete.run(seq);
   }
+}
+
+function entryOf([index, type, atMs, body]: EntryRow): Entry {
+  return { index, type, body, atMs };
 }

@@ -161,7 +161,7 @@ function tests(): void {
           .pluck()
           .all(strict);
       assert.deepEqual(tables(0), ["sqlite_schema"]);
-      assert.equal(tables(1).length, 7);
+      assert.equal(tables(1).length, 14);
       migrate(db);
       db.close();
     });

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import { describe, it } from "node:test";
+import Database from "better-sqlite3";
 import fc from "fast-check";
 import { MessageType } from "../../sdk/protocol/message-type.ts";
 import { StorageError } from "../base/storage-error.ts";
 import type { Store } from "../processor/ports.ts";
-import { dump, newInvocation, NOW_MS } from "./fixtures.suite.ts";
+import { dump, newInvocation, NOW_MS, PAUSED } from "./fixtures.suite.ts";
 import { MemoryStore } from "./memory-store.ts";
 import { openDatabase } from "./open.ts";
 import { Chance, type Plan, randomPlan } from "./random-transactions.suite.ts";
@@ -205,6 +206,21 @@ describe("the store over SQLite", () => {
     await store.close();
   });
 
+  it("names its file, where another connection reads what was committed", async () => {
+    const store = open(directory());
+    insert(store, 1);
+    const reader = new Database(store.file, { readonly: true });
+    const count = reader.prepare("SELECT count(*) FROM invocation").pluck();
+    assert.equal(count.get(), 1);
+    store.transact((tx) => {
+      tx.insertInvocation(newInvocation(2));
+      assert.equal(count.get(), 1);
+    });
+    assert.equal(count.get(), 2);
+    reader.close();
+    await store.close();
+  });
+
   it("keeps nothing in memory of what does not run", async () => {
     const where = directory();
     const database = openDatabase(where, "none");
@@ -213,7 +229,7 @@ describe("the store over SQLite", () => {
     store.transact((tx) => {
       const [, suspended] = tx.running(0, 2);
       assert.ok(suspended !== undefined);
-      suspended.state = { status: "paused" };
+      suspended.state = PAUSED;
       tx.save(suspended);
     });
     // Behind the store's back: what it reads again is new, what it remembers is old.

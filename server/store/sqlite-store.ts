@@ -43,6 +43,8 @@ export function openSqliteStore(directory: string, options: SqliteStoreOptions):
 type WalState = [busy: number, frames: number, checkpointed: number];
 
 export class SqliteStore implements Store {
+  /** The path of the database, for those who read it on a connection of their own. */
+  readonly file: string;
   readonly #database: OpenDatabase;
   readonly #begin: Statement;
   readonly #commit: Statement;
@@ -61,6 +63,7 @@ export class SqliteStore implements Store {
     const { durability, fdatasync = fs.fdatasync } = options;
     this.#database = database;
     const { db, walFd, databaseFd } = database;
+    this.file = db.name;
     this.#durable = durability === "disk";
     this.#begin = db.prepare("BEGIN IMMEDIATE");
     this.#commit = db.prepare("COMMIT");

@@ -1,17 +1,26 @@
 /** The prepared statements of a connection, table by table. */
 import type { Database } from "better-sqlite3";
-import { DeploymentRows } from "./deployment-rows.ts";
+import { EventRows } from "./event-rows.ts";
 import { InvocationRows } from "./invocation-rows.ts";
 import { JournalRows } from "./journal-rows.ts";
+import { PromiseRows } from "./promise-rows.ts";
+import { LockRows, QueueRows } from "./queue-rows.ts";
+import { RegistryRows } from "./registry-rows.ts";
 import { SeqRows } from "./seq-rows.ts";
+import { StateRows } from "./state-rows.ts";
 import { ListenerRows, TimerRows } from "./timer-rows.ts";
 
 export interface Tables {
   readonly invocations: InvocationRows;
   readonly journal: JournalRows;
+  readonly events: EventRows;
   readonly timers: TimerRows;
   readonly listeners: ListenerRows;
-  readonly deployments: DeploymentRows;
+  readonly state: StateRows;
+  readonly locks: LockRows;
+  readonly queue: QueueRows;
+  readonly promises: PromiseRows;
+  readonly registry: RegistryRows;
   readonly seqs: SeqRows;
 }
 
@@ -19,9 +28,14 @@ export function prepareTables(db: Database): Tables {
   return {
     invocations: new InvocationRows(db),
     journal: new JournalRows(db),
+    events: new EventRows(db),
     timers: new TimerRows(db),
     listeners: new ListenerRows(db),
-    deployments: new DeploymentRows(db),
+    state: new StateRows(db),
+    locks: new LockRows(db),
+    queue: new QueueRows(db),
+    promises: new PromiseRows(db),
+    registry: new RegistryRows(db),
     seqs: new SeqRows(db),
   };
 }

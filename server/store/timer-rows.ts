@@ -4,7 +4,13 @@ import { present } from "../base/assert.ts";
 import type { Listener, ListenerType, Timer, TimerKind } from "../machine/tx.ts";
 
 /** The numbers of `kind` in the schema; timers of one due time and invocation fire in this order. */
-export const TIMER_KINDS: readonly TimerKind[] = ["start", "sleep", "retry", "purge"];
+export const TIMER_KINDS: readonly TimerKind[] = [
+  "start",
+  "sleep",
+  "retry",
+  "purge",
+  "purge-journal",
+];
 
 type TimerRow = [dueMs: number, seq: number, kind: number, arg: number];
 

@@ -6,19 +6,36 @@
  *    journal rows alone. All others are forgotten with the commit.
  * U3 After a rollback nothing in memory is trusted: all of it is read again.
  */
+import type { Outcome } from "../../sdk/protocol/messages.ts";
 import { assert } from "../base/assert.ts";
-import { type Entry, foldEntry } from "../journal/summary.ts";
-import type { Invocation, NewInvocation } from "../machine/invocation.ts";
-import type { Deployment, Registry, ServiceRevision } from "../machine/registry.ts";
-import type { Listener, Reader, Timer, Transactor } from "../machine/tx.ts";
-import { registryWith } from "./registry-with.ts";
+import { foldEntry } from "../journal/summary.ts";
+import type { JournalEvent } from "../machine/event.ts";
+import type { Instance, Invocation, NewInvocation } from "../machine/invocation.ts";
+import {
+  type Deployment,
+  makeRegistry,
+  type Registry,
+  type ServiceOverrides,
+  type ServiceRevision,
+  withoutDeployment,
+  withRows,
+} from "../machine/registry.ts";
+import type {
+  Listener,
+  PromiseListener,
+  QueueItem,
+  Reader,
+  Timer,
+  Transactor,
+} from "../machine/tx.ts";
+import { CommittedState, RowReader } from "./row-reader.ts";
 import { firstFields, noEntries, StoredInvocation } from "./stored-invocation.ts";
 import type { Tables } from "./tables.ts";
 
 /** More than there are attempts in flight by default. */
 const CACHED_MAX = 4096;
 
-export class UnitOfWork implements Transactor {
+export class UnitOfWork extends RowReader implements Transactor {
   readonly #tables: Tables;
   readonly #cache = new Map<number, Invocation>();
   /** Met in this transaction; the cache holds nothing else but running invocations. */
@@ -30,8 +47,9 @@ export class UnitOfWork implements Transactor {
   #registryBefore: Registry;
 
   constructor(tables: Tables) {
+    super();
     this.#tables = tables;
-    this.#registry = tables.deployments.registry();
+    this.#registry = tables.registry.registry();
     this.#registryBefore = this.#registry;
   }
 
@@ -75,21 +93,11 @@ export class UnitOfWork implements Transactor {
 
   /** A reader for between transactions. What it loads is not kept. */
   committedState(): Reader {
-    const { invocations, journal, timers } = this.#tables;
-    const invocation = (seq: number): Invocation | undefined =>
-      this.#cache.get(seq) ?? this.#load(seq);
-    return {
+    return new CommittedState({
+      tables: this.#tables,
       registry: () => this.#registry,
-      invocation,
-      findInvocation: (id) => {
-        const seq = invocations.find(id);
-        return seq === undefined ? undefined : invocation(seq);
-      },
-      entries: (seq, from, to) => journal.range(seq, from, to),
-      nextDueMs: () => timers.nextDueMs(),
-      running: (afterSeq, limit) =>
-        invocations.running(afterSeq, limit).flatMap((seq) => invocation(seq) ?? []),
-    };
+      invocation: (seq) => this.#cache.get(seq) ?? this.#load(seq),
+    });
   }
 
   #load(seq: number): Invocation | undefined {
@@ -104,14 +112,15 @@ export class UnitOfWork implements Transactor {
     return invocation;
   }
 
-  #reads(): Tables {
+  protected override rows(): Tables {
     assert(this.#active, "a transactor ends with its transaction");
     return this.#tables;
   }
 
   #writes(): Tables {
+    const tables = this.rows();
     this.#wrote = true;
-    return this.#reads();
+    return tables;
   }
 
   /** An object that a rollback or a delete has made void must not reach the tables. */
@@ -122,36 +131,29 @@ export class UnitOfWork implements Transactor {
 
   // ---- Reader ------------------------------------------------------------------------------------
 
-  registry(): Registry {
-    this.#reads();
+  override registry(): Registry {
+    this.rows();
     return this.#registry;
   }
 
-  invocation(seq: number): Invocation | undefined {
-    this.#reads();
+  override invocation(seq: number): Invocation | undefined {
+    this.rows();
     const cached = this.#cache.get(seq);
     if (cached !== undefined) return cached;
     const loaded = this.#load(seq);
     return loaded === undefined ? undefined : this.#keep(loaded);
   }
 
-  findInvocation(id: Uint8Array): Invocation | undefined {
-    const seq = this.#reads().invocations.find(id);
-    return seq === undefined ? undefined : this.invocation(seq);
-  }
-
-  entries(seq: number, from: number, to: number): Entry[] {
-    return this.#reads().journal.range(seq, from, to);
-  }
-
-  nextDueMs(): number | undefined {
-    return this.#reads().timers.nextDueMs();
-  }
-
-  running(afterSeq: number, limit: number): Invocation[] {
-    const { invocations } = this.#reads();
+  override running(afterSeq: number, limit: number): Invocation[] {
+    this.rows();
     this.flush();
-    return invocations.running(afterSeq, limit).flatMap((seq) => this.invocation(seq) ?? []);
+    return super.running(afterSeq, limit);
+  }
+
+  override isPinned(deploymentId: string): boolean {
+    this.rows();
+    this.flush();
+    return super.isPinned(deploymentId);
   }
 
   // ---- Transactor --------------------------------------------------------------------------------
@@ -179,8 +181,12 @@ export class UnitOfWork implements Transactor {
     return index;
   }
 
+  purgeJournal(seq: number, keepIndex: number): void {
+    this.#writes().journal.deleteAllBut(seq, keepIndex);
+  }
+
   deleteInvocation(seq: number): void {
-    const { invocations, journal, listeners } = this.#writes();
+    const { invocations, journal, events, listeners } = this.#writes();
     const cached = this.#cache.get(seq);
     if (cached !== undefined) {
       this.#cache.delete(seq);
@@ -189,7 +195,12 @@ export class UnitOfWork implements Transactor {
     }
     invocations.delete(seq);
     journal.deleteAll(seq);
+    events.deleteAll(seq);
     listeners.deleteAll(seq);
+  }
+
+  addEvent(seq: number, event: JournalEvent): void {
+    this.#writes().events.add(seq, event);
   }
 
   addTimer(timer: Timer): void {
@@ -197,7 +208,7 @@ export class UnitOfWork implements Transactor {
   }
 
   takeDueTimers(nowMs: number, limit: number): Timer[] {
-    const taken = this.#reads().timers.takeDue(nowMs, limit);
+    const taken = this.rows().timers.takeDue(nowMs, limit);
     if (taken.length > 0) this.#wrote = true;
     return taken;
   }
@@ -207,13 +218,72 @@ export class UnitOfWork implements Transactor {
   }
 
   takeListeners(seq: number): Listener[] {
-    const taken = this.#reads().listeners.take(seq);
+    const taken = this.rows().listeners.take(seq);
     if (taken.length > 0) this.#wrote = true;
     return taken;
   }
 
+  setState(instance: Instance, name: Uint8Array, value: Uint8Array): void {
+    this.#writes().state.set(instance, name, value);
+  }
+
+  clearState(instance: Instance, name: Uint8Array): void {
+    this.#writes().state.clear(instance, name);
+  }
+
+  clearAllState(instance: Instance): void {
+    this.#writes().state.clearAll(instance);
+  }
+
+  lock(instance: Instance, seq: number): boolean {
+    return this.#writes().locks.lock(instance, seq);
+  }
+
+  unlock(instance: Instance): void {
+    this.#writes().locks.unlock(instance);
+  }
+
+  enqueue(instance: Instance, item: QueueItem): number {
+    return this.#writes().queue.add(instance, item);
+  }
+
+  dequeue(instance: Instance): QueueItem | undefined {
+    return this.#writes().queue.take(instance);
+  }
+
+  removeQueued(position: number): void {
+    this.#writes().queue.remove(position);
+  }
+
+  completePromise(instance: Instance, name: string, outcome: Outcome): void {
+    this.#writes().promises.complete(instance, name, outcome);
+  }
+
+  addPromiseListener(instance: Instance, name: string, listener: PromiseListener): void {
+    this.#writes().promises.addListener(instance, name, listener);
+  }
+
+  takePromiseListeners(instance: Instance, name: string): PromiseListener[] {
+    return this.#writes().promises.takeListeners(instance, name);
+  }
+
+  clearPromises(instance: Instance): void {
+    this.#writes().promises.clear(instance);
+  }
+
   putDeployment(deployment: Deployment, revisions: readonly ServiceRevision[]): void {
-    this.#writes().deployments.put(deployment, revisions);
-    this.#registry = registryWith(this.#registry, deployment, revisions);
+    this.#writes().registry.put(deployment, revisions);
+    this.#registry = withRows(this.#registry, deployment, revisions);
+  }
+
+  deleteDeployment(id: string): void {
+    this.#writes().registry.delete(id);
+    this.#registry = withoutDeployment(this.#registry, id);
+  }
+
+  putOverrides(service: string, overrides: ServiceOverrides): void {
+    this.#writes().registry.putOverrides(service, overrides);
+    const all = new Map(this.#registry.overrides).set(service, overrides);
+    this.#registry = makeRegistry({ ...this.#registry, overrides: all });
   }
 }

@@ -10,6 +10,7 @@
 --   timer.kind                    0 start, 1 sleep, 2 retry, 3 purge, 4 purge-journal
 --   journal_event.kind            0 attempt-failed, 1 suspended, 2 paused, 3 resumed
 --   service, key                  together an instance of an object or a workflow
+--   awaiting                      JSON: {"completions":[],"signals":[],"namedSignals":[],"nested":[],"combinator":1}
 --   NULL                          the state has no such field
 -- Hot tables are keyed so that what is written together lies together and new rows go to the end.
 
@@ -67,6 +68,9 @@ CREATE UNIQUE INDEX invocation_by_uuid ON invocation (uuid, partition_key);
 -- What is not over: small however many completed invocations are kept.
 CREATE INDEX invocation_open ON invocation (status, seq) WHERE status <> 5;
 
+-- Which deployments are still needed.
+CREATE INDEX invocation_pinned ON invocation (pin_deployment_id) WHERE status <> 5 AND pin_deployment_id IS NOT NULL;
+
 -- One row an entry: a command or a notification, its body as it came off the wire. The body stands last, so that a scan over
 -- types does not read the pages that long bodies overflow to.
 CREATE TABLE journal (
@@ -78,7 +82,8 @@ CREATE TABLE journal (
   PRIMARY KEY (invocation, idx)
 ) STRICT, WITHOUT ROWID;
 
--- What happened to an invocation between two entries, for people. after_idx: the entry before it; body: JSON.
+-- What happened to an invocation between two entries, for people. number: from 1, rising; after_idx: the entry before it;
+-- body: JSON, such as {"kind":"paused","reason":"operator","lastFailure":null}.
 CREATE TABLE journal_event (
   invocation INTEGER NOT NULL,
   number     INTEGER NOT NULL,
@@ -124,7 +129,8 @@ CREATE TABLE lock (
   PRIMARY KEY (service, key)
 ) STRICT, WITHOUT ROWID;
 
--- What waits for a key, in the order of position: an invocation (seq) or a mutation of the state (mutation, JSON).
+-- What waits for a key, in the order of position: an invocation (seq), or a mutation of the state, as JSON with base64:
+-- {"version":null,"entries":[{"name":"bg==","value":"MQ=="}]}.
 CREATE TABLE queue (
   position INTEGER PRIMARY KEY,
   service  TEXT    NOT NULL,

@@ -1,0 +1,75 @@
+/** The statements of the tables `promise` and `promise_listener`. */
+import type { Database, Statement } from "better-sqlite3";
+import type { Failure, Outcome } from "../../sdk/protocol/messages.ts";
+import { present } from "../base/assert.ts";
+import type { Instance } from "../machine/invocation.ts";
+import type { PromiseListener } from "../machine/tx.ts";
+import { fromJson, type Json, toJson } from "./json.ts";
+
+type Name = [service: string, key: string, name: string];
+type OutcomeValues = [value: Uint8Array | null, failure: Json<Failure> | null];
+type ListenerValues = [seq: number, completionId: number];
+
+export class PromiseRows {
+  readonly #complete: Statement<[...Name, ...OutcomeValues]>;
+  readonly #outcome: Statement<Name, OutcomeValues>;
+  readonly #addListener: Statement<[...Name, ...ListenerValues]>;
+  readonly #takeListeners: Statement<Name, ListenerValues>;
+  readonly #clear: Statement<[string, string]>;
+  readonly #clearListeners: Statement<[string, string]>;
+
+  constructor(db: Database) {
+    this.#complete = db.prepare(
+      "INSERT INTO promise (service, key, name, value, failure) VALUES (?, ?, ?, ?, ?)",
+    );
+    this.#outcome = db
+      .prepare<Name, OutcomeValues>(
+        "SELECT value, failure FROM promise WHERE service = ? AND key = ? AND name = ?",
+      )
+      .raw();
+    this.#addListener = db.prepare(
+      "INSERT INTO promise_listener (service, key, name, seq, completion_id) VALUES (?, ?, ?, ?, ?) " +
+        "ON CONFLICT DO NOTHING",
+    );
+    this.#takeListeners = db
+      .prepare<Name, ListenerValues>(
+        "DELETE FROM promise_listener WHERE service = ? AND key = ? AND name = ? RETURNING seq, completion_id",
+      )
+      .raw();
+    this.#clear = db.prepare("DELETE FROM promise WHERE service = ? AND key = ?");
+    this.#clearListeners = db.prepare("DELETE FROM promise_listener WHERE service = ? AND key = ?");
+  }
+
+  /** Throws when it is completed already. */
+  complete({ service, key }: Instance, name: string, outcome: Outcome): void {
+    const values: OutcomeValues =
+      outcome.kind === "value" ? [outcome.value, null] : [null, toJson(outcome.failure)];
+    this.#complete.run(service, key, name, ...values);
+  }
+
+  outcome({ service, key }: Instance, name: string): Outcome | undefined {
+    const row = this.#outcome.get(service, key, name);
+    if (row === undefined) return undefined;
+    const [value, failure] = row;
+    if (value !== null) return { kind: "value", value };
+    return { kind: "failure", failure: fromJson(present(failure, "failure of a promise")) };
+  }
+
+  addListener({ service, key }: Instance, name: string, listener: PromiseListener): void {
+    this.#addListener.run(service, key, name, listener.seq, listener.completionId);
+  }
+
+  /** Removes what it returns. */
+  takeListeners({ service, key }: Instance, name: string): PromiseListener[] {
+    // What RETURNING gives has no order of its own.
+    return this.#takeListeners
+      .all(service, key, name)
+      .map(([seq, completionId]) => ({ seq, completionId }))
+      .toSorted((a, b) => a.seq - b.seq || a.completionId - b.completionId);
+  }
+
+  clear({ service, key }: Instance): void {
+    this.#clear.run(service, key);
+    this.#clearListeners.run(service, key);
+  }
+}
