@@ -1,20 +1,25 @@
 /** The composition root: the one place that knows every shell. Starts the server in order, stops it in the reverse. */
+import { readFileSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type AdminHandle, createAdmin } from "./admin/admin.ts";
-import type { Discover } from "./admin/registrar.ts";
+import type { Discover } from "./admin/discovery.ts";
 import type { Clock } from "./base/clock.ts";
 import { pooledRandom } from "./base/ids.ts";
 import { errorFields, type Log } from "./base/log.ts";
-import { type Address, type Config, ConfigError } from "./config.ts";
-import { Listener, type ListenerOptions } from "./http/listener.ts";
+import { type Config, ConfigError } from "./config.ts";
+import type { Listener, ListenerOptions } from "./http/listener.ts";
 import { Ingress } from "./ingress/ingress.ts";
 import { ResultWaiters } from "./ingress/waiters.ts";
 import { Attempts } from "./invoker/attempts.ts";
 import { deploymentFrom, discover } from "./invoker/discover.ts";
 import { HttpTransport } from "./invoker/http-transport.ts";
+import { RequestIdentity } from "./invoker/request-identity.ts";
 import { targetProblem } from "./invoker/target-address.ts";
+import { listen, listenAfter } from "./listen.ts";
 import { Processor } from "./processor/processor.ts";
+import { openQueryEngine, type QueryEngine } from "./query/query.ts";
 import { openSqliteStore, type SqliteStore } from "./store/sqlite-store.ts";
+import { createTelemetry, type Telemetry } from "./telemetry/telemetry.ts";
 import { WallTimerQueue } from "./timers/timer-queue.ts";
 import { VERSION } from "./version.ts";
 
@@ -34,31 +39,70 @@ export interface Surroundings {
 }
 
 /** Resolves when both listeners accept requests. */
-export async function boot(config: Config, { log, clock, onFatal }: Surroundings): Promise<Server> {
+export async function boot(config: Config, surroundings: Surroundings): Promise<Server> {
+  const { log } = surroundings;
   if (config.durability === "none") {
     log.warn("durability-none", { meaning: "acknowledged requests are lost with the power" });
   }
+  const identity = identityOf(config, log);
   const store = openSqliteStore(config.data, { durability: config.durability });
   try {
-    return await compose(config, store, { log, clock, onFatal });
+    const core = await makeCore(config, store, identity, surroundings);
+    return await compose(config, core, identity, surroundings);
   } catch (error) {
     await store.close();
     throw error;
   }
 }
 
+/** Endpoints are told the public key, so the log says it. */
+function identityOf({ requestIdentityKeyFile: file }: Config, log: Log): RequestIdentity | null {
+  if (file === null) return null;
+  try {
+    const identity = RequestIdentity.fromPem(readFileSync(file, "utf8"));
+    log.info("requests-signed", { publicKey: identity.publicKey });
+    return identity;
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new ConfigError(`the request identity key ${file} cannot be used: ${why}`);
+  }
+}
+
 /** Everything between the listeners and the disk. */
 interface Core {
+  readonly store: SqliteStore;
   readonly processor: Processor;
   readonly attempts: Attempts;
   readonly timers: WallTimerQueue;
   readonly waiters: ResultWaiters;
+  readonly telemetry: Telemetry;
+  readonly query: QueryEngine;
 }
 
-function makeCore(config: Config, store: SqliteStore, { log, clock, onFatal }: Surroundings): Core {
+async function makeCore(
+  config: Config,
+  store: SqliteStore,
+  identity: RequestIdentity | null,
+  { log, clock, onFatal }: Surroundings,
+): Promise<Core> {
+  const { settings, attemptsMax, otlp: tracing } = config;
+  const telemetry = await createTelemetry({
+    version: VERSION,
+    log,
+    clock,
+    attempts: {
+      attemptsMax,
+      inFlight: () => attempts.inFlight,
+      waiting: () => attempts.waiting,
+    },
+    tracing,
+  });
+  const { observer } = telemetry;
   const processor = new Processor({
     store,
     clock,
+    settings,
+    observer,
     onFatal: (error) => {
       log.error("storage-failed", errorFields(error));
       onFatal();
@@ -67,42 +111,66 @@ function makeCore(config: Config, store: SqliteStore, { log, clock, onFatal }: S
       log.error("input-refused", { input: input.type, ...errorFields(error) }),
   });
   const transport = new HttpTransport();
-  const attempts = new Attempts({ ...config, door: processor, transport, clock, log });
+  const attempts = new Attempts({
+    ...config,
+    door: processor,
+    transport,
+    clock,
+    log,
+    identity,
+    observer,
+    protocolVersionMax: settings.protocolVersionMax,
+  });
   const timers = new WallTimerQueue({ door: processor, clock });
   const waiters = new ResultWaiters();
   processor.connect({ attempts, timers, waiters });
-  return { processor, attempts, timers, waiters };
+  const live = () => attempts.all();
+  const query = openQueryEngine({ ...config.query, file: store.file, live, version: VERSION });
+  return { store, processor, attempts, timers, waiters, telemetry, query };
 }
 
 async function compose(
   config: Config,
-  store: SqliteStore,
-  surroundings: Surroundings,
+  core: Core,
+  identity: RequestIdentity | null,
+  { log, clock }: Surroundings,
 ): Promise<Server> {
-  const core = makeCore(config, store, surroundings);
-  const { processor: door, attempts, waiters } = core;
-  const { log, clock } = surroundings;
-  const { requestBytesMax } = config;
+  const { processor: door, attempts, waiters, telemetry, query } = core;
+  const { requestBytesMax, settings, routingHeaders, adminToken: token } = config;
+  const { observer } = telemetry;
   const random = pooledRandom();
   const onError = (error: unknown): void => log.error("listener", errorFields(error));
 
-  const { handle } = new Ingress({ door, waiters, clock, random, requestBytesMax, onError });
+  const { handle } = new Ingress({
+    door,
+    waiters,
+    clock,
+    random,
+    requestBytesMax,
+    observer,
+    onError,
+  });
   const ingress = await listen({ ...config.ingress, source: "ingress", handle, onError });
   const handleAdmin = createAdmin({
     door,
     clock,
     random,
-    discover: discoverDeployment,
+    live: attempts,
+    query: (sql, format) => query.query(sql, format),
+    metrics: () => telemetry.metrics(),
+    discover: discoverWith(identity, clock),
     targetProblem,
     defaults: config,
+    settings,
+    routingHeaders,
     version: VERSION,
     ingressUrl: ingress.url,
-    token: config.adminToken,
+    token,
     onError,
   });
   const admin = await listenAfter(ingress, adminOptions(config, handleAdmin, onError));
   attempts.recover();
-  const stop = () => stopAll(core, store, [ingress, admin], config.shutdownTimeoutMs);
+  const stop = () => stopAll(core, [ingress, admin], config.shutdownTimeoutMs);
   return { ingress: ingress.url, admin: admin.url, stop };
 }
 
@@ -111,8 +179,7 @@ const SUSPEND_MS_MIN = 500;
 
 /** Open calls may end first, then attempts are asked to suspend, then what is known is made durable. */
 async function stopAll(
-  { processor, attempts, timers }: Core,
-  store: SqliteStore,
+  { store, processor, attempts, timers, telemetry, query }: Core,
   listeners: readonly Listener[],
   timeoutMs: number,
 ): Promise<void> {
@@ -120,17 +187,21 @@ async function stopAll(
   await Promise.all(listeners.map((listener) => listener.drain(timeoutMs)));
   await attempts.shutdown(Math.max(deadlineMs - performance.now(), SUSPEND_MS_MIN));
   timers.stop();
+  await query.close();
   await processor.settled();
   processor.stop();
   await store.close();
+  await telemetry.shutdown();
 }
 
 /** What the admin asks for a registration: the deployment as its endpoint describes it. */
-const discoverDeployment: Discover = async (request) => {
-  const { uri, additionalHeaders, metadata } = request;
-  const facts = { id: "", createdAtMs: 0, uri, additionalHeaders, metadata };
-  return deploymentFrom(await discover(request), facts);
-};
+function discoverWith(identity: RequestIdentity | null, clock: Clock): Discover {
+  return async (request) => {
+    const { uri, additionalHeaders, metadata } = request;
+    const facts = { id: "", createdAtMs: 0, uri, additionalHeaders, metadata };
+    return deploymentFrom(await discover(request, { identity, clock }), facts);
+  };
+}
 
 function adminOptions(
   { admin }: Config,
@@ -141,36 +212,4 @@ function adminOptions(
     handle(request, response).catch(onError);
   };
   return { ...admin, source: "admin", handle: reported, onError };
-}
-
-/** Both or none: a listener that cannot listen closes the one that does. */
-async function listenAfter(first: Listener, options: ListenerOptions): Promise<Listener> {
-  try {
-    return await listen(options);
-  } catch (error) {
-    await first.drain(0);
-    throw error;
-  }
-}
-
-async function listen(options: ListenerOptions): Promise<Listener> {
-  try {
-    return await Listener.listen(options);
-  } catch (error) {
-    throw new ConfigError(addressProblem(options, error));
-  }
-}
-
-function addressProblem(
-  { host, port, source }: Address & { source: string },
-  error: unknown,
-): string {
-  const code = error instanceof Error && "code" in error ? error.code : "";
-  const address = `${host}:${port}`;
-  const what = `the ${source} cannot listen on ${address}`;
-  if (code === "EADDRINUSE")
-    return `${what}: the address is in use (${code}); choose another with --${source}`;
-  if (code === "EACCES")
-    return `${what}: not permitted (${code}); ports below 1024 need privileges`;
-  return `${what}: ${error instanceof Error ? error.message : String(error)}`;
 }

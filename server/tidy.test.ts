@@ -46,6 +46,8 @@ const ROOMS: Readonly<Record<string, Room>> = {
   "server/ingress": { rooms: ["server/http", ...CORE], external: ["node:http"] },
   "server/admin": { rooms: ["server/http", ...CORE], external: ["hono", "@hono/node-server"] },
   "server/timers": { rooms: CORE, external: [] },
+  "server/query": { rooms: CORE, external: ["apache-arrow", "better-sqlite3", "node:"] },
+  "server/telemetry": { rooms: CORE, external: ["prom-client", "@opentelemetry"] },
   "server/replica": { rooms: CORE, external: ["@aws-sdk/client-s3", "node:"] },
 
   // The composition root and the process; nobody imports these.
