@@ -39,7 +39,10 @@ const ROOMS: Readonly<Record<string, Room>> = {
   "server/journal": { rooms: GROUND, external: [] },
   "server/machine": { rooms: ["server/journal", ...GROUND], external: [] },
   "server/processor": { rooms: ["server/machine", "server/journal", ...GROUND], external: [] },
-  "server/http": { rooms: ["server/base"], external: ["node:http", "node:net", "node:stream"] },
+  "server/http": {
+    rooms: ["server/base"],
+    external: ["node:http", "node:http2", "node:net", "node:stream"],
+  },
 
   "server/store": { rooms: CORE, external: ["better-sqlite3", "node:"] },
   "server/invoker": { rooms: CORE, external: ["undici", "node:"] },
@@ -47,7 +50,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   "server/admin": { rooms: ["server/http", ...CORE], external: ["hono", "@hono/node-server"] },
   "server/timers": { rooms: CORE, external: [] },
   "server/query": { rooms: CORE, external: ["apache-arrow", "better-sqlite3", "node:"] },
-  "server/telemetry": { rooms: CORE, external: ["prom-client", "@opentelemetry"] },
+  "server/telemetry": { rooms: CORE, external: ["prom-client", "@opentelemetry", "node:crypto"] },
   "server/replica": { rooms: CORE, external: ["@aws-sdk/client-s3", "node:"] },
 
   // The composition root and the process; nobody imports these.
@@ -104,8 +107,9 @@ function importsOf(text: string): string[] {
 
 const isRelative = (specifier: string) => specifier.startsWith(".");
 
+/** A question mark asks for the module in another form, such as its bundle as text. */
 function resolve(file: string, specifier: string): string {
-  return path.posix.join(path.posix.dirname(file), specifier);
+  return path.posix.join(path.posix.dirname(file), specifier.split("?")[0] ?? "");
 }
 
 const allows = (list: readonly string[], name: string) =>
@@ -183,6 +187,19 @@ function bannedText(sources: Sources): string[] {
   });
 }
 
+/** Stable codes that a user can meet, and that the list of errors does not explain. */
+function unexplainedCodes(sources: Sources, errors: string): string[] {
+  const explained = new Set([...errors.matchAll(/^### (\S+)/gm)].map(([, code]) => code));
+  return [...sources].flatMap(([file, text]) => {
+    if (!file.startsWith("server/") || isTestOnly(file)) return [];
+    const patterns = [/"((?:RT|META)\d{4})"/g, /\breason: "([a-z-]+)",\n\s+message/g];
+    return patterns
+      .flatMap((pattern) => [...text.matchAll(pattern)].map(([, code]) => code ?? ""))
+      .filter((code) => !explained.has(code))
+      .map((code) => `${file}: ${code} is not in docs/errors.md`);
+  });
+}
+
 /** Files that nothing reaches from an entry or from the tests of another file. */
 function deadFiles(sources: Sources, entries: readonly string[]): string[] {
   const reached = new Set<string>();
@@ -254,6 +271,8 @@ describe("the law of the house", () => {
   it("keeps banned text out", () => assert.deepEqual(bannedText(others), []));
   it("keeps what tests use out of what is shipped", () =>
     assert.deepEqual(testOnlyImports(others), []));
+  it("explains every code that a user can meet", () =>
+    assert.deepEqual(unexplainedCodes(others, readFileSync("docs/errors.md", "utf8")), []));
   it("has no file that nothing imports", () =>
     assert.deepEqual(deadFiles(sources, [...ENTRIES, ...sdkEntries()]), []));
 });
@@ -353,6 +372,17 @@ describe("the law of the house finds", () => {
       "server/c.ts: nothing imports it",
       "server/d.ts: nothing imports it",
     ]);
+  });
+
+  it("a code without an explanation", () => {
+    const text = 'const a = { errorCode: "RT0099", b: { reason: "too-late",\n message } };';
+    const found = unexplainedCodes(planted({ "server/ingress/a.ts": text }), "### RT0001 Abort\n");
+    assert.equal(found.length, 2);
+    assert.equal(
+      unexplainedCodes(planted({ "server/ingress/a.ts": text }), "### RT0099\n### too-late\n")
+        .length,
+      0,
+    );
   });
 
   it("test equipment in what is shipped", () => {
