@@ -45,9 +45,9 @@ import { onTimersDue } from "./timer.ts";
 export function apply(step: Step, input: Input): void {
   applyOne(step, input);
   const { followUps } = step;
-  for (let next = followUps.shift(); next !== undefined; next = followUps.shift()) {
-    applyOne(step, next);
-  }
+  // Each may add more: the killing of a large tree adds thousands.
+  for (const next of followUps) applyOne(step, next);
+  followUps.length = 0;
 }
 
 function applyOne(step: Step, input: Input): void {

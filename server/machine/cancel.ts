@@ -9,7 +9,7 @@ import type { Cancel, Kill } from "./input.ts";
 import type { Invocation } from "./invocation.ts";
 import { notify } from "./notify.ts";
 import { reply } from "./reply.ts";
-import { run } from "./status.ts";
+import { run, transition } from "./status.ts";
 import type { Step } from "./step.ts";
 
 const CONFLICT = 409;
@@ -29,10 +29,11 @@ export function onCancel(step: Step, input: Cancel): void {
 
 /**
  * What has not started ends at once. Otherwise the handler learns of it at its next await: one that waits for an operator or for
- * its next try goes on now, and has all its tries to clean up.
+ * its next try goes on now, and has all its tries to clean up; one that was about to pause goes on, too.
  */
 export function cancel(step: Step, invocation: Invocation): void {
   const { status } = invocation.state;
+  if (status === "running") transition(step, invocation, { status, isPausing: false });
   if (status === "scheduled" || status === "queued") {
     return finishWithFailure(step, invocation, { code: CONFLICT, message: "canceled" });
   }

@@ -117,6 +117,17 @@ describe("cancel", () => {
   });
 });
 
+describe("cancel of an invocation that is about to pause", () => {
+  it("lets it go on, so that it learns of it", () => {
+    const world = new World();
+    const attempt = world.start();
+    world.apply(pause);
+    world.apply(cancel);
+    attemptIn(world.apply(suspendOn(attempt, 1, [5])));
+    assert.equal(world.status(attempt.seq), "running");
+  });
+});
+
 describe("kill", () => {
   it("ends the invocation and what it called and sent, down the tree", () => {
     const world = new World();
