@@ -2,7 +2,17 @@
  * `@holdfast/sdk/client`: call services from anywhere `fetch` is, also from a browser. The names are those of the client of
  * the open Restate SDKs, where the two overlap.
  */
-export type { Service, ServiceDefinition, ServiceDefinitionFrom } from "./define/definition.ts";
+export type {
+  Service,
+  ServiceDefinition,
+  ServiceDefinitionFrom,
+  VirtualObject,
+  VirtualObjectDefinition,
+  VirtualObjectDefinitionFrom,
+  Workflow,
+  WorkflowDefinition,
+  WorkflowDefinitionFrom,
+} from "./define/definition.ts";
 export type { Duration } from "./define/duration.ts";
 export { type Serde, serde } from "./define/serde.ts";
 export {
@@ -14,10 +24,13 @@ export {
   type IngressClient,
   type IngressSendClient,
   type IngressSendOptions,
+  type IngressWorkflowClient,
   Opts,
+  type Output,
   rpc,
   type Send,
   SendOpts,
+  type WorkflowSubmission,
 } from "./ingress-client/api.ts";
 export { connect } from "./ingress-client/connect.ts";
 export { HttpCallError } from "./ingress-client/http.ts";

@@ -26,10 +26,27 @@ export type {
   ServiceDefinition,
   ServiceDefinitionFrom,
   ServiceHandler,
+  VirtualObject,
+  VirtualObjectDefinition,
+  VirtualObjectDefinitionFrom,
+  Workflow,
+  WorkflowDefinition,
+  WorkflowDefinitionFrom,
 } from "./define/definition.ts";
 export type { Duration } from "./define/duration.ts";
+export type {
+  DurablePromise,
+  KeyValueStore,
+  ObjectContext,
+  ObjectSharedContext,
+  TypedState,
+  UntypedState,
+  WorkflowContext,
+  WorkflowSharedContext,
+} from "./define/keyed-context.ts";
 export {
   CancelledError,
+  PauseError,
   RestateError,
   RetryableError,
   type RetryableErrorOptions,
@@ -54,14 +71,24 @@ export {
 } from "./define/rpc.ts";
 export { type Serde, serde } from "./define/serde.ts";
 export {
+  createObjectHandler,
+  createObjectSharedHandler,
   createServiceHandler,
+  createWorkflowHandler,
+  createWorkflowSharedHandler,
   handlers,
-  type RetryPolicy,
-  service,
-  type ServiceHandlerOpts,
-  type ServiceOptions,
-} from "./define/service.ts";
-export { isRestatePromise } from "./context/durable-promise.ts";
+} from "./define/handlers.ts";
+export type {
+  ObjectHandlerOpts,
+  ObjectOptions,
+  RetryPolicy,
+  ServiceHandlerOpts,
+  ServiceOptions,
+  WorkflowHandlerOpts,
+  WorkflowOptions,
+} from "./define/options.ts";
+export { object, service, workflow } from "./define/service.ts";
+export { isRestatePromise } from "./context/journal-promise.ts";
 export { CombineablePromise, RestatePromise } from "./context/restate-promise.ts";
 export type { EndpointOptions } from "./endpoint/served-services.ts";
 export { endpoint, type RestateEndpoint } from "./endpoint/builder.ts";

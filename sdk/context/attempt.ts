@@ -7,12 +7,14 @@ import { LoggerContext, LogSource } from "../define/logger.ts";
 import type { Request } from "../define/context.ts";
 import type { Message } from "../protocol/messages.ts";
 import type { ProtocolVersion } from "../protocol/version.ts";
-import type { Opening } from "../replay/machine.ts";
+import type { Opening } from "../replay/replay-reader.ts";
 import type { AttemptFailure } from "../replay/terminal-messages.ts";
 import { AttemptErrors } from "./attempt-errors.ts";
+import { ContextCore } from "./context-core.ts";
 import { Driver } from "./driver.ts";
 import { HandlerContext } from "./handler-context.ts";
 import type { Host, Sink } from "./host.ts";
+import { KeyedHandlerContext } from "./keyed-handler-context.ts";
 import { type AttemptHeaders, HandlerRequest, HandlerTarget } from "./request.ts";
 import type { ServedHandler } from "./served-handler.ts";
 
@@ -39,7 +41,9 @@ export class Attempt {
     this.#errors = new AttemptErrors(version, served.asTerminalError, (error) =>
       this.#report(error),
     );
-    this.#driver = new Driver(host, sink, this.#errors, () => this.#completed?.abort());
+    this.#driver = new Driver(host, sink, this.#errors, served.onMismatch, () =>
+      this.#completed?.abort(),
+    );
   }
 
   onMessage(message: Message): void {
@@ -78,9 +82,7 @@ export class Attempt {
 
   #start(opening: Opening): void {
     const { call, inputSerde } = this.#served;
-    const context = new HandlerContext(this.#driver, opening, this.#served, this.#errors, () =>
-      this.#requestOf(opening),
-    );
+    const context = this.#contextOf(opening);
     let input: unknown;
     try {
       input = inputSerde.deserialize(opening.input.value);
@@ -99,6 +101,14 @@ export class Attempt {
       (value) => this.#onReturned(value),
       (thrown: unknown) => this.#onThrown(thrown),
     );
+  }
+
+  #contextOf(opening: Opening): HandlerContext {
+    const core = new ContextCore(this.#driver, opening, this.#served, this.#errors, () =>
+      this.#requestOf(opening),
+    );
+    const isKeyed = this.#served.serviceKind !== "service";
+    return isKeyed ? new KeyedHandlerContext(core) : new HandlerContext(core);
   }
 
   #onReturned(value: unknown): void {
@@ -132,7 +142,9 @@ export class Attempt {
     const completed = new AbortController();
     if (this.#driver.isOver) completed.abort();
     this.#completed = completed;
-    const target = new HandlerTarget(this.#served.service, this.#served.handler);
+    const { service, serviceKind, handler } = this.#served;
+    const key = serviceKind === "service" ? undefined : opening.start.key;
+    const target = new HandlerTarget(service, handler, key);
     this.#request = new HandlerRequest(target, opening, this.#attemptHeaders, completed.signal);
     return this.#request;
   }

@@ -4,32 +4,40 @@ import type { GenericCall, GenericSend } from "../define/context.ts";
 import { Opts, SendOpts } from "../define/rpc.ts";
 import type { Serde } from "../define/serde.ts";
 
+interface Target {
+  readonly service: string;
+  /** Of an object or a workflow. */
+  readonly key: string | undefined;
+}
+
 /** @param call makes the call that the options of the client describe */
 export function callClient(
-  service: string,
+  { service, key }: Target,
   serde: Serde<Any>,
   call: (call: GenericCall<unknown, unknown>) => unknown,
 ): object {
+  const target = { service, ...(key !== undefined && { key }) };
   return proxy((method, [first, second]) => {
     const [parameter, given] = first instanceof Opts ? [undefined, first] : [first, second];
     const opts = given instanceof Opts ? trust<Opts<unknown, unknown>>(given).getOpts() : {};
     const { input = serde, output = serde, ...rest } = opts;
     const serdes = { inputSerde: input, outputSerde: output };
-    return call({ service, method, parameter, ...serdes, ...rest });
+    return call({ ...target, method, parameter, ...serdes, ...rest });
   });
 }
 
 /** @param send makes the one-way call that the options of the client describe */
 export function sendClient(
-  service: string,
+  { service, key }: Target,
   serde: Serde<Any>,
   send: (call: GenericSend<unknown>) => unknown,
 ): object {
+  const target = { service, ...(key !== undefined && { key }) };
   return proxy((method, [first, second]) => {
     const [parameter, given] = first instanceof SendOpts ? [undefined, first] : [first, second];
     const opts = given instanceof SendOpts ? trust<SendOpts<unknown>>(given).getOpts() : {};
     const { input = serde, ...rest } = opts;
-    return send({ service, method, parameter, inputSerde: input, ...rest });
+    return send({ ...target, method, parameter, inputSerde: input, ...rest });
   });
 }
 

@@ -9,26 +9,23 @@ import type { Duration } from "../define/duration.ts";
 import { durationToMs } from "../define/duration.ts";
 import { CancelledError } from "../define/errors.ts";
 import { encodeMessage } from "../protocol/codec.ts";
-import type { Message, Outcome } from "../protocol/messages.ts";
-import { type AwaitNode, type Leaf, Mapped } from "../replay/await-node.ts";
-import {
-  type Awaiting,
-  type Opening,
-  type Outbox,
-  type Progress,
-  ReplayMachine,
-} from "../replay/machine.ts";
+import type { ErrorBehavior, Message, Outcome } from "../protocol/messages.ts";
+import type { AwaitNode, Leaf } from "../replay/await-node.ts";
+import type { TreeNode } from "../replay/await-tree.ts";
+import { ReplayMachine } from "../replay/machine.ts";
+import type { Opening } from "../replay/replay-reader.ts";
+import type { Awaiting, Outbox, Progress } from "../replay/progress.ts";
 import { sleep } from "../replay/syscalls.ts";
 import type { AttemptFailure } from "../replay/terminal-messages.ts";
 import type { AttemptErrors } from "./attempt-errors.ts";
-import type { Waiting } from "./durable-promise.ts";
+import type { Waiting } from "./journal-promise.ts";
 import type { Host, Job, Sink } from "./host.ts";
 import { Output } from "./output.ts";
 import { type Step, StepRunner } from "./step-runner.ts";
 import { NodeWaiter, type Waiter } from "./waiter.ts";
 
 export class Driver implements Outbox, Awaiting, Job, Waiting {
-  readonly machine: ReplayMachine<Step> = new ReplayMachine<Step>(this);
+  readonly machine: ReplayMachine<Step>;
   readonly host: Host;
   readonly #output: Output;
   readonly #steps: StepRunner;
@@ -36,9 +33,17 @@ export class Driver implements Outbox, Awaiting, Job, Waiting {
   #waiters: Waiter[] = [];
   #scheduled = false;
   #over = false;
+  #generation = 0;
 
   /** @param onOver called once, when the attempt is over in whatever way */
-  constructor(host: Host, sink: Sink, errors: AttemptErrors, onOver: () => void) {
+  constructor(
+    host: Host,
+    sink: Sink,
+    errors: AttemptErrors,
+    onMismatch: ErrorBehavior,
+    onOver: () => void,
+  ) {
+    this.machine = new ReplayMachine<Step>(this, errors.version, onMismatch);
     this.host = host;
     this.#output = new Output(sink);
     this.#steps = new StepRunner(this.machine, host, errors);
@@ -101,12 +106,13 @@ export class Driver implements Outbox, Awaiting, Job, Waiting {
       const waiter = new NodeWaiter(node, resolve, reject);
       if (waiter.isDecided) return waiter.settle();
       this.#waiters.push(waiter);
+      this.#generation += 1;
       this.#schedule();
     });
   }
 
-  startTimer(duration: Duration | number): AwaitNode<void> {
-    return new Mapped(this.sleep(duration, ""), () => {});
+  startTimer(duration: Duration | number): AwaitNode<unknown> {
+    return this.sleep(duration, "");
   }
 
   sleep(duration: Duration | number, name: string): Leaf {
@@ -116,9 +122,9 @@ export class Driver implements Outbox, Awaiting, Job, Waiting {
 
   // ---- for the machine ----
 
-  emit(message: Message): void {
+  emit(message: Message, ackRequested: boolean): void {
     // Encoded at once: the handler may change the bytes it gave us.
-    this.#output.add(encodeMessage(message));
+    this.#output.add(encodeMessage(message, ackRequested));
     this.#schedule();
   }
 
@@ -131,6 +137,14 @@ export class Driver implements Outbox, Awaiting, Job, Waiting {
 
   collect(leaves: Leaf[]): void {
     for (const waiter of this.#waiters) waiter.collect(leaves);
+  }
+
+  describe(node: TreeNode, depth: number): void {
+    for (const waiter of this.#waiters) waiter.describe(node, depth);
+  }
+
+  get generation(): number {
+    return this.#generation;
   }
 
   // ---- turns ----
@@ -177,6 +191,7 @@ export class Driver implements Outbox, Awaiting, Job, Waiting {
   #settle(): void {
     const decided = this.#waiters.filter((waiter) => waiter.isDecided);
     this.#waiters = this.#waiters.filter((waiter) => !waiter.isDecided);
+    this.#generation += 1;
     for (const waiter of decided) waiter.settle();
   }
 

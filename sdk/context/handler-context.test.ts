@@ -33,7 +33,7 @@ import {
   suspended,
   value,
 } from "../replay/machine.suite.ts";
-import { isRestatePromise } from "./durable-promise.ts";
+import { isRestatePromise } from "./journal-promise.ts";
 import { RestatePromise } from "./restate-promise.ts";
 
 /** What the handler writes on an empty journal, the request being closed. */

@@ -15,9 +15,16 @@ import type {
   RunAction,
   RunOptions,
 } from "../define/context.ts";
-import type { Service, ServiceDefinitionFrom } from "../define/definition.ts";
+import type {
+  Service,
+  ServiceDefinitionFrom,
+  VirtualObject,
+  VirtualObjectDefinitionFrom,
+  Workflow,
+  WorkflowDefinitionFrom,
+} from "../define/definition.ts";
 import { type Duration, durationField, durationToMs } from "../define/duration.ts";
-import { TerminalError } from "../define/errors.ts";
+import type { TerminalError } from "../define/errors.ts";
 import { LoggerContext } from "../define/logger.ts";
 import type { Client, SendClient } from "../define/rpc.ts";
 import { type Serde, serde as serdes } from "../define/serde.ts";
@@ -26,43 +33,26 @@ import { FIRST_USER_SIGNAL } from "../protocol/messages.ts";
 import type { Outcome } from "../protocol/messages.ts";
 import { randomSeed } from "../protocol/random-seed.ts";
 import type { AwaitNode } from "../replay/await-node.ts";
-import type { Opening } from "../replay/machine.ts";
 import type { RunRetryPolicy } from "../replay/run-retry.ts";
 import * as syscalls from "../replay/syscalls.ts";
-import type { AttemptErrors } from "./attempt-errors.ts";
 import { callClient, sendClient } from "./clients.ts";
+import type { ContextCore } from "./context-core.ts";
 import { decoded, decodedId } from "./decode.ts";
-import type { Driver } from "./driver.ts";
-import { CallPromise, DurablePromise } from "./durable-promise.ts";
+import { CallPromise } from "./journal-promise.ts";
 import { handlerConsole } from "./handler-console.ts";
 import { SeededRandom } from "./random.ts";
-import type { ServedHandler } from "./served-handler.ts";
 
 /** The first version in which the server provides the seed. */
 const SEED_VERSION = 6;
 
 export class HandlerContext implements Context {
-  readonly #driver: Driver;
-  readonly #opening: Opening;
-  readonly #served: ServedHandler;
-  readonly #errors: AttemptErrors;
-  readonly #request: () => Request;
+  readonly #core: ContextCore;
   #rand: Rand | undefined;
   #console: Console | undefined;
   #awakeables = 0;
 
-  constructor(
-    driver: Driver,
-    opening: Opening,
-    served: ServedHandler,
-    errors: AttemptErrors,
-    request: () => Request,
-  ) {
-    this.#driver = driver;
-    this.#opening = opening;
-    this.#served = served;
-    this.#errors = errors;
-    this.#request = request;
+  constructor(core: ContextCore) {
+    this.#core = core;
   }
 
   get rand(): Rand {
@@ -70,20 +60,20 @@ export class HandlerContext implements Context {
   }
 
   get console(): Console {
-    const { service, handler, logger } = this.#served;
-    const isReplaying = () => this.#driver.machine.phase === "replaying";
+    const { service, handler, logger } = this.#core.served;
+    const isReplaying = () => this.#core.driver.machine.phase === "replaying";
     const about = () =>
-      new LoggerContext(this.#opening.start.debugId, service, handler, this.request());
+      new LoggerContext(this.#core.opening.start.debugId, service, handler, this.request());
     return (this.#console ??= handlerConsole(logger, about, isReplaying));
   }
 
   readonly date: ContextDate = {
-    now: () => this.run(() => this.#driver.host.nowMs()),
-    toJSON: () => this.run(() => new Date(this.#driver.host.nowMs()).toJSON()),
+    now: () => this.run(() => this.#core.driver.host.nowMs()),
+    toJSON: () => this.run(() => new Date(this.#core.driver.host.nowMs()).toJSON()),
   };
 
   request(): Request {
-    return this.#request();
+    return this.#core.request();
   }
 
   // ---- steps and timers ----
@@ -98,65 +88,84 @@ export class HandlerContext implements Context {
     const name = typeof nameOrAction === "string" ? nameOrAction : "";
     const action = typeof nameOrAction === "string" ? second : nameOrAction;
     if (typeof action !== "function") throw new TypeError("ctx.run needs a function to execute");
-    const serde = options.serde ?? this.#serde<T>();
+    const serde = options.serde ?? this.#core.serde<T>();
     const step = { action, serde, retryPolicy: runRetryPolicy(options) };
-    const leaf = this.#machine().run(name, step);
-    return this.#promise(decoded(leaf, serde));
+    const leaf = this.#core.machine().run(name, step);
+    return this.#core.promise(decoded(leaf, serde));
   }
 
   sleep(duration: Duration | number, name = ""): RestatePromise<void> {
-    return this.#promise(decoded(this.#driver.sleep(duration, name), serdes.empty));
+    return this.#core.promise(decoded(this.#core.driver.sleep(duration, name), serdes.empty));
   }
 
   // ---- awakeables and signals ----
 
-  awakeable<T>(serde: Serde<T> = this.#serde()): {
+  awakeable<T>(serde: Serde<T> = this.#core.serde()): {
     id: string;
     promise: RestatePromise<T>;
   } {
     const index = FIRST_USER_SIGNAL + this.#awakeables;
     this.#awakeables += 1;
-    const leaf = this.#machine().signal(index);
-    const id = awakeableIdToString(this.#opening.start.id, index);
-    return { id, promise: this.#promise(decoded(leaf, serde)) };
+    const leaf = this.#core.machine().signal(index);
+    const id = awakeableIdToString(this.#core.opening.start.id, index);
+    return { id, promise: this.#core.promise(decoded(leaf, serde)) };
   }
 
   resolveAwakeable<T>(id: string, payload?: T, serde?: Serde<T>): void {
-    syscalls.completeAwakeable(this.#machine(), id, this.#success(payload, serde));
+    syscalls.completeAwakeable(this.#core.machine(), id, this.#core.success(payload, serde));
   }
 
   rejectAwakeable(id: string, reason: string | TerminalError): void {
-    syscalls.completeAwakeable(this.#machine(), id, this.#failure(reason));
+    syscalls.completeAwakeable(this.#core.machine(), id, this.#core.failure(reason));
   }
 
-  signal<T>(name: string, serde: Serde<T> = this.#serde()): RestatePromise<T> {
-    return this.#promise(decoded(this.#machine().namedSignal(name), serde));
+  signal<T>(name: string, serde: Serde<T> = this.#core.serde()): RestatePromise<T> {
+    return this.#core.promise(decoded(this.#core.machine().namedSignal(name), serde));
   }
 
   // ---- calls ----
 
   serviceClient<D>({ name }: ServiceDefinitionFrom<D>): Client<Service<D>> {
-    return trust(callClient(name, this.#served.defaultSerde, (call) => this.genericCall(call)));
+    return trust(this.#callClient(name));
   }
 
   serviceSendClient<D>({ name }: ServiceDefinitionFrom<D>): SendClient<Service<D>> {
-    return trust(sendClient(name, this.#served.defaultSerde, (call) => this.genericSend(call)));
+    return trust(this.#sendClient(name));
+  }
+
+  objectClient<D>({ name }: VirtualObjectDefinitionFrom<D>, key: string): Client<VirtualObject<D>> {
+    return trust(this.#callClient(name, key));
+  }
+
+  objectSendClient<D>(
+    { name }: VirtualObjectDefinitionFrom<D>,
+    key: string,
+  ): SendClient<VirtualObject<D>> {
+    return trust(this.#sendClient(name, key));
+  }
+
+  workflowClient<D>({ name }: WorkflowDefinitionFrom<D>, key: string): Client<Workflow<D>> {
+    return trust(this.#callClient(name, key));
+  }
+
+  workflowSendClient<D>({ name }: WorkflowDefinitionFrom<D>, key: string): SendClient<Workflow<D>> {
+    return trust(this.#sendClient(name, key));
   }
 
   genericCall<REQ = Uint8Array, RES = Uint8Array>(
     call: GenericCall<REQ, RES>,
   ): InvocationPromise<RES> {
-    const leaves = syscalls.call(this.#machine(), callFields(call));
+    const leaves = syscalls.call(this.#core.machine(), callFields(call));
     const outputSerde: Serde<RES> = call.outputSerde ?? trust(serdes.binary);
     const result: AwaitNode<RES> = trust(decoded(leaves.result, outputSerde));
-    return new CallPromise(result, decodedId(leaves.invocationId), this.#driver);
+    return new CallPromise(result, decodedId(leaves.invocationId), this.#core.driver);
   }
 
   genericSend<REQ = Uint8Array>(call: GenericSend<REQ>): InvocationHandle {
     const delayMs = durationToMs(call.delay ?? 0);
-    const invokeTimeMs = delayMs === 0 ? 0 : this.#driver.host.nowMs() + delayMs;
-    const leaf = syscalls.send(this.#machine(), callFields(call), invokeTimeMs);
-    return { invocationId: this.#promise(decodedId(leaf)) };
+    const invokeTimeMs = delayMs === 0 ? 0 : this.#core.driver.host.nowMs() + delayMs;
+    const leaf = syscalls.send(this.#core.machine(), callFields(call), invokeTimeMs);
+    return { invocationId: this.#core.promise(decodedId(leaf)) };
   }
 
   // ---- other invocations ----
@@ -166,11 +175,11 @@ export class HandlerContext implements Context {
       signal: <T>(name: string, serde?: Serde<T>) => {
         const send = (result: Outcome) => {
           const signal = { kind: "signal-name", name } as const;
-          syscalls.sendSignal(this.#machine(), invocationId, signal, result);
+          syscalls.sendSignal(this.#core.machine(), invocationId, signal, result);
         };
         return {
-          resolve: (payload?: T) => send(this.#success(payload, serde)),
-          reject: (reason) => send(this.#failure(reason)),
+          resolve: (payload?: T) => send(this.#core.success(payload, serde)),
+          reject: (reason) => send(this.#core.failure(reason)),
         };
       },
       cancel: () => this.cancel(invocationId),
@@ -179,48 +188,29 @@ export class HandlerContext implements Context {
   }
 
   cancel(invocationId: InvocationId): void {
-    syscalls.cancelInvocation(this.#machine(), invocationId);
+    syscalls.cancelInvocation(this.#core.machine(), invocationId);
   }
 
-  attach<T>(invocationId: InvocationId, serde: Serde<T> = this.#serde()): RestatePromise<T> {
+  attach<T>(invocationId: InvocationId, serde: Serde<T> = this.#core.serde()): RestatePromise<T> {
     const target = { kind: "invocation-id", invocationId } as const;
-    return this.#promise(decoded(syscalls.attachInvocation(this.#machine(), target), serde));
+    return this.#core.promise(
+      decoded(syscalls.attachInvocation(this.#core.machine(), target), serde),
+    );
   }
 
-  // ---- what they have in common ----
-
-  #machine(): Driver["machine"] {
-    this.#driver.requireOutsideStep();
-    return this.#driver.machine;
+  #callClient(service: string, key?: string): object {
+    const target = { service, key };
+    return callClient(target, this.#core.served.defaultSerde, (call) => this.genericCall(call));
   }
 
-  /** Of the service; it takes every type. */
-  #serde<T>(): Serde<T> {
-    return trust(this.#served.defaultSerde);
-  }
-
-  /** Results without a value, which are `undefined`, occur only where the handler expects it. */
-  #promise<T>(node: AwaitNode<T | undefined>): RestatePromise<T> {
-    return new DurablePromise<T>(trust(node), this.#driver);
-  }
-
-  #success<T>(payload: T | undefined, serde: Serde<T> | undefined): Outcome {
-    // JSON has no `undefined`; a payload that is left out is `null`.
-    const value =
-      serde === undefined
-        ? this.#served.defaultSerde.serialize(payload ?? null)
-        : serde.serialize(trust(payload));
-    return { kind: "value", value };
-  }
-
-  #failure(reason: string | TerminalError): Outcome {
-    const error = typeof reason === "string" ? new TerminalError(reason) : reason;
-    return { kind: "failure", failure: this.#errors.failure(error) };
+  #sendClient(service: string, key?: string): object {
+    const target = { service, key };
+    return sendClient(target, this.#core.served.defaultSerde, (call) => this.genericSend(call));
   }
 
   #seed(): bigint {
-    const { id, randomSeed: seed } = this.#opening.start;
-    return this.#errors.version < SEED_VERSION || seed === 0n ? randomSeed(id) : seed;
+    const { id, randomSeed: seed } = this.#core.opening.start;
+    return this.#core.errors.version < SEED_VERSION || seed === 0n ? randomSeed(id) : seed;
   }
 }
 

@@ -5,7 +5,7 @@ import {
   type Request,
   type Target,
 } from "../define/context.ts";
-import type { Opening } from "../replay/machine.ts";
+import type { Opening } from "../replay/replay-reader.ts";
 
 /** Headers of the attempt's HTTP request, lower-case names. */
 export type AttemptHeaders = Readonly<Record<string, string | string[] | undefined>>;
@@ -14,6 +14,7 @@ export class HandlerRequest implements Request {
   readonly target: Target;
   readonly id: InvocationId;
   readonly body: Uint8Array;
+  readonly idempotencyKey?: string;
   readonly extraArgs: unknown[] = [];
   readonly attemptCompletedSignal: AbortSignal;
   readonly #opening: Opening;
@@ -29,6 +30,8 @@ export class HandlerRequest implements Request {
   ) {
     this.target = target;
     this.id = InvocationIdParser.fromString(opening.start.debugId);
+    const { idempotencyKey } = opening.start;
+    if (idempotencyKey !== undefined) this.idempotencyKey = idempotencyKey;
     this.body = opening.input.value;
     this.attemptCompletedSignal = attemptCompletedSignal;
     this.#opening = opening;
@@ -49,13 +52,16 @@ export class HandlerRequest implements Request {
 export class HandlerTarget implements Target {
   readonly service: string;
   readonly handler: string;
+  readonly key?: string;
 
-  constructor(service: string, handler: string) {
+  constructor(service: string, handler: string, key: string | undefined) {
     this.service = service;
     this.handler = handler;
+    if (key !== undefined) this.key = key;
   }
 
   toString(): string {
-    return `${this.service}/${this.handler}`;
+    const key = this.key === undefined ? "" : `/${this.key}`;
+    return `${this.service}${key}/${this.handler}`;
   }
 }

@@ -4,7 +4,7 @@ import type { RestatePromise as RestatePromiseType } from "../define/context.ts"
 import type { TerminalError } from "../define/errors.ts";
 import { type AwaitNode, Constant } from "../replay/await-node.ts";
 import { All, AllSettled, AnyOf, Race } from "../replay/combinators.ts";
-import { durable, DurablePromise } from "./durable-promise.ts";
+import { durable, JournalPromise } from "./journal-promise.ts";
 
 type Promises = readonly RestatePromiseType<unknown>[];
 type Values<T extends Promises> = { -readonly [P in keyof T]: Awaited<T[P]> };
@@ -21,8 +21,8 @@ export type RestatePromise<T> = RestatePromiseType<T>;
 export const RestatePromise = {
   /** A promise that is resolved already; a `RestatePromise` is returned as it is. */
   resolve<T>(value: T): RestatePromiseType<Awaited<T>> {
-    if (value instanceof DurablePromise) return trust(value);
-    return new DurablePromise(
+    if (value instanceof JournalPromise) return trust(value);
+    return new JournalPromise(
       new Constant({ ok: true, value: trust<Awaited<T>>(value) }),
       undefined,
     );
@@ -30,7 +30,7 @@ export const RestatePromise = {
 
   /** A promise that is rejected already. */
   reject<T = never>(reason: TerminalError): RestatePromiseType<T> {
-    return new DurablePromise(new Constant<T>({ ok: false, error: reason }), undefined);
+    return new JournalPromise(new Constant<T>({ ok: false, error: reason }), undefined);
   },
 
   /** All values in the order of the list; the first failure as soon as there is one. */
@@ -62,8 +62,8 @@ export const CombineablePromise = RestatePromise;
 function combine<R>(
   values: Promises,
   node: (nodes: readonly AwaitNode<unknown>[]) => AwaitNode<R>,
-): DurablePromise<R> {
+): JournalPromise<R> {
   const promises = Array.from(values, (value) => durable(value));
   const attempt = promises.find((promise) => promise.attempt !== undefined)?.attempt;
-  return new DurablePromise(node(promises.map((promise) => promise.node)), attempt);
+  return new JournalPromise(node(promises.map((promise) => promise.node)), attempt);
 }

@@ -1,11 +1,13 @@
 /** Executes the actions of `ctx.run` and hands what they give to the machine. */
-import { errorCode, retryAfterMs, TerminalError } from "../define/errors.ts";
+import { errorCode, PauseError, retryAfterMs, TerminalError } from "../define/errors.ts";
 import type { Any } from "../define/any.ts";
 import type { Serde } from "../define/serde.ts";
 import type { RunLeaf } from "../replay/await-node.ts";
 import type { ReplayMachine } from "../replay/machine.ts";
 import { decideRunRetry, type RunRetryPolicy } from "../replay/run-retry.ts";
+import { PAUSE } from "../replay/terminal-messages.ts";
 import type { AttemptErrors } from "./attempt-errors.ts";
+import { ownBytes } from "./decode.ts";
 import type { Host } from "./host.ts";
 
 export interface Step {
@@ -57,7 +59,8 @@ export class StepRunner {
 
   #succeed(run: RunLeaf<Step>, value: unknown, startedMs: number): void {
     try {
-      const bytes = run.action.serde.serialize(value);
+      const { serde } = run.action;
+      const bytes = ownBytes(serde, serde.serialize(value));
       this.#machine.proposeRun(run, { kind: "value", value: bytes });
     } catch (thrown) {
       this.#fail(run, thrown, startedMs);
@@ -72,6 +75,7 @@ export class StepRunner {
       attempt: before.attempts + 1,
       durationMs: before.durationMs + this.#host.nowMs() - startedMs,
     };
+    if (error instanceof PauseError) return this.#pause(run, error);
     const decision = decideRunRetry(run.action.retryPolicy, state, retryAfterMs(error));
     if (decision.kind === "give-up") {
       const { message } = error;
@@ -85,6 +89,13 @@ export class StepRunner {
       stacktrace: error.stack ?? "",
       ...(delayMs !== undefined && { nextRetryDelayMs: delayMs }),
     });
+  }
+
+  #pause(run: RunLeaf<Step>, error: PauseError): void {
+    this.#errors.report(error);
+    const { message, stack: stacktrace = "" } = error;
+    const code = errorCode(error);
+    this.#machine.failRun(run, { code, message, stacktrace, behavior: PAUSE });
   }
 
   #giveUp(run: RunLeaf<Step>, error: TerminalError): void {

@@ -1,5 +1,6 @@
 /** An await of the handler that has not been answered yet. */
 import type { AwaitNode, Leaf } from "../replay/await-node.ts";
+import type { TreeNode } from "../replay/await-tree.ts";
 
 export interface Waiter {
   readonly isDecided: boolean;
@@ -8,6 +9,7 @@ export interface Waiter {
   /** Answers with an error that is not the outcome: the node can be awaited again. */
   reject(reason: unknown): void;
   collect(leaves: Leaf[]): void;
+  describe(node: TreeNode, depth: number): void;
 }
 
 export class NodeWaiter<T> implements Waiter {
@@ -38,5 +40,9 @@ export class NodeWaiter<T> implements Waiter {
 
   collect(leaves: Leaf[]): void {
     this.#node.collect(leaves);
+  }
+
+  describe(node: TreeNode, depth: number): void {
+    this.#node.describe(node, depth);
   }
 }

@@ -6,7 +6,14 @@
  * the same order every time. Work that may come out differently belongs into `ctx.run`.
  */
 import { trust } from "./any.ts";
-import type { ServiceDefinitionFrom, Service } from "./definition.ts";
+import type {
+  Service,
+  ServiceDefinitionFrom,
+  VirtualObject,
+  VirtualObjectDefinitionFrom,
+  Workflow,
+  WorkflowDefinitionFrom,
+} from "./definition.ts";
 import type { Duration } from "./duration.ts";
 import type { TerminalError } from "./errors.ts";
 import type { Client, SendClient } from "./rpc.ts";
@@ -48,8 +55,9 @@ export type InvocationPromise<T> = RestatePromise<T> & InvocationHandle;
 export interface Target {
   service: string;
   handler: string;
+  /** Of an object or a workflow. */
   key?: string;
-  /** `service/handler` */
+  /** `service/handler`, or `service/key/handler` */
   toString(): string;
 }
 
@@ -64,6 +72,8 @@ export interface Request {
   readonly attemptHeaders: ReadonlyMap<string, string | string[] | undefined>;
   /** The body before the input serde. */
   readonly body: Uint8Array;
+  /** The key the caller made the request idempotent with; only from servers that tell it (protocol V7). */
+  readonly idempotencyKey?: string;
   /** What the host passes along with a request; nothing on Node. */
   readonly extraArgs: unknown[];
   /**
@@ -197,6 +207,15 @@ export interface Context {
   serviceClient<D>(opts: ServiceDefinitionFrom<D>): Client<Service<D>>;
   /** Starts handlers of a service without waiting for them; with `rpc.sendOpts({ delay })` later. */
   serviceSendClient<D>(service: ServiceDefinitionFrom<D>): SendClient<Service<D>>;
+  /** Calls handlers of one key of a virtual object. */
+  objectClient<D>(opts: VirtualObjectDefinitionFrom<D>, key: string): Client<VirtualObject<D>>;
+  objectSendClient<D>(
+    opts: VirtualObjectDefinitionFrom<D>,
+    key: string,
+  ): SendClient<VirtualObject<D>>;
+  /** Calls handlers of one workflow. A second call of its `run` fails with code 409. */
+  workflowClient<D>(opts: WorkflowDefinitionFrom<D>, key: string): Client<Workflow<D>>;
+  workflowSendClient<D>(opts: WorkflowDefinitionFrom<D>, key: string): SendClient<Workflow<D>>;
   /** A call by names, without types. */
   genericCall<REQ = Uint8Array, RES = Uint8Array>(
     call: GenericCall<REQ, RES>,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { trust } from "./any.ts";
+import { type Any, trust } from "./any.ts";
 import type { Context } from "./context.ts";
 import { durationToMs } from "./duration.ts";
 import {
@@ -9,6 +9,7 @@ import {
   errorCode,
   errorToFailure,
   failureToError,
+  PauseError,
   RestateError,
   RetryableError,
   retryAfterMs,
@@ -18,7 +19,21 @@ import {
 } from "./errors.ts";
 import { Opts, rpc, SendOpts } from "./rpc.ts";
 import { serde } from "./serde.ts";
-import { handlers, service, serviceModel } from "./service.ts";
+import {
+  createObjectHandler,
+  createObjectSharedHandler,
+  createWorkflowHandler,
+  createWorkflowSharedHandler,
+  handlers,
+} from "./handlers.ts";
+import type {
+  ObjectContext,
+  ObjectSharedContext,
+  WorkflowContext,
+  WorkflowSharedContext,
+} from "./keyed-context.ts";
+import { serviceModel } from "./model.ts";
+import { object, service, workflow } from "./service.ts";
 
 describe("a duration", () => {
   it("adds its fields up, and rounds up to whole milliseconds", () => {
@@ -91,6 +106,12 @@ describe("errors", () => {
       assert.equal(errorCode(new RetryableError("x", { errorCode: code })), 500);
       assert.equal(errorToFailure(new TerminalError("x", { errorCode: code })).code, 500);
     }
+  });
+
+  it("that pause keep the message and the code of what caused them", () => {
+    const error = PauseError.from(new TerminalError("ask", { errorCode: 402 }));
+    assert.deepEqual([error.message, error.code, error.name], ["ask", 402, "PauseError"]);
+    assert.ok(!(error instanceof TerminalError));
   });
 
   it("are made of whatever is thrown", () => {
@@ -171,6 +192,73 @@ describe("service()", () => {
     }
     const none = { h: 1 } as unknown as typeof fine;
     assert.throws(() => service({ name: "S", handlers: none }), /S\/h is not a function/);
+  });
+});
+
+describe("object() and workflow()", () => {
+  const add = async (_ctx: ObjectContext, amount: number) => amount;
+  const read = async (_ctx: ObjectSharedContext) => 1;
+  const run = async (_ctx: WorkflowContext) => 1;
+  const ask = async (_ctx: WorkflowSharedContext) => 1;
+  const kindsOf = (definition: object) => {
+    const model = serviceModel(definition);
+    const kinds = [...(model?.handlers.values() ?? [])].map(({ name, kind }) => [name, kind]);
+    return [model?.kind, Object.fromEntries(kinds)];
+  };
+
+  it("know their handlers by kind; plain functions are exclusive, and shared beside run", () => {
+    const counter = object({
+      name: "Counter",
+      handlers: {
+        add,
+        read: handlers.object.shared(read),
+        reset: handlers.object.exclusive({ ingressPrivate: true }, async (_ctx) => {}),
+        old: createObjectHandler(add),
+        oldRead: createObjectSharedHandler({}, read),
+      },
+    });
+    assert.deepEqual(kindsOf(counter), [
+      "object",
+      { add: "exclusive", read: "shared", reset: "exclusive", old: "exclusive", oldRead: "shared" },
+    ]);
+    const signup = workflow({
+      name: "Signup",
+      handlers: {
+        run: handlers.workflow.workflow({}, run),
+        ask,
+        again: handlers.workflow.shared(ask),
+        old: createWorkflowSharedHandler(ask),
+      },
+    });
+    assert.deepEqual(kindsOf(signup), [
+      "workflow",
+      { run: "run", ask: "shared", again: "shared", old: "shared" },
+    ]);
+    const old = workflow({ name: "Old", handlers: { run: createWorkflowHandler(run) } });
+    assert.deepEqual(kindsOf(old), ["workflow", { run: "run" }]);
+  });
+
+  it("keep the options of a handler with it", () => {
+    const lazy = handlers.object.shared({ enableLazyState: true }, read);
+    const model = serviceModel(object({ name: "O", handlers: { lazy } }));
+    assert.deepEqual(model?.handlers.get("lazy")?.options, { enableLazyState: true });
+  });
+
+  it("refuse handlers that are made for something else, and a workflow without run", () => {
+    const define = (kind: "service" | "object" | "workflow", named: object) => () => {
+      const definition: Any = { name: "S", handlers: named };
+      return { service, object, workflow }[kind](definition);
+    };
+    const of = /S\/h is of a kind that it cannot be/;
+    assert.throws(define("object", { h: handlers.workflow.shared(ask) }), of);
+    assert.throws(define("service", { h: handlers.object.shared(read) }), of);
+    assert.throws(define("workflow", { run, h: handlers.workflow.workflow(run) }), of);
+    assert.throws(
+      define("workflow", { run: handlers.workflow.shared(ask) }),
+      /S\/run is of a kind that it cannot be/,
+    );
+    assert.throws(define("workflow", { ask }), /workflow S has no handler named run/);
+    assert.throws(define("object", { "a/b": add }), /"a\/b" cannot be the name of a handler/);
   });
 });
 

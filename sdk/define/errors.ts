@@ -86,6 +86,20 @@ export class RetryableError extends RestateError {
   }
 }
 
+/**
+ * A failure of a step that is not tried again before an operator resumes the invocation. For `ctx.run`; elsewhere, and below
+ * protocol V7, it is tried again as any other error.
+ */
+export class PauseError extends RestateError {
+  override name = "PauseError";
+
+  /** Wraps `cause`: its message, and its code if it has one. */
+  static from(cause: unknown): PauseError {
+    const error = toError(cause);
+    return new PauseError(error.message, { errorCode: errorCode(error), cause });
+  }
+}
+
 /** Whatever was thrown, as an Error. */
 export function toError(thrown: unknown): Error {
   if (thrown instanceof Error) return thrown;

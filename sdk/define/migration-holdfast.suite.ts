@@ -125,6 +125,132 @@ export const shop = restate.service({
   },
 });
 
+interface CounterState {
+  sum: number;
+  label: string;
+}
+
+export const counter = restate.object({
+  name: "Counter",
+  handlers: {
+    add: async (ctx: restate.ObjectContext<CounterState>, amount: number): Promise<number> => {
+      const before: number | null = await ctx.get("sum");
+      ctx.set("sum", (before ?? 0) + amount);
+      ctx.set("label", ctx.key);
+      await ctx.sleep({ seconds: 1 }, "timer");
+      const after: number | null = await ctx.get("sum");
+      ctx.clear("label");
+      const label: string | null = await ctx.get("label");
+      return (after ?? 0) + (label?.length ?? 0);
+    },
+    list: async (ctx: restate.ObjectContext) => {
+      const keys: string[] = await ctx.stateKeys();
+      ctx.clearAll();
+      const sum = await ctx.get<number>("sum");
+      return { keys, sum, left: await ctx.stateKeys() };
+    },
+    read: handlers.object.shared(
+      { description: "only reads", enableLazyState: true },
+      async (ctx: restate.ObjectSharedContext): Promise<number | null> => ctx.get<number>("sum"),
+    ),
+    peek: handlers.object.shared(async (ctx: restate.ObjectSharedContext, name: string) =>
+      ctx.get<number>(name),
+    ),
+    reset: handlers.object.exclusive(
+      { ingressPrivate: true },
+      async (ctx: restate.ObjectContext): Promise<void> => ctx.clearAll(),
+    ),
+  },
+  options: { enableLazyState: false, journalRetention: { hours: 1 } },
+});
+
+export type Counter = typeof counter;
+
+export const signup = restate.workflow({
+  name: "Signup",
+  handlers: {
+    run: async (ctx: restate.WorkflowContext, email: string): Promise<string> => {
+      ctx.set("email", email);
+      const early: string | undefined = await ctx.promise<string>("code").peek();
+      const code: string = await ctx.promise<string>("code");
+      const raced = await RestatePromise.race([
+        ctx.promise<string>("code").get(),
+        ctx.sleep({ seconds: 1 }).map(() => "late"),
+      ]);
+      return `${early} ${code} ${raced} ${ctx.key}`;
+    },
+    confirm: async (ctx: restate.WorkflowSharedContext, code: string): Promise<void> => {
+      await ctx.promise<string>("code").resolve(code);
+    },
+    refuse: handlers.workflow.shared({}, async (ctx: restate.WorkflowSharedContext) => {
+      void ctx.promise("none").resolve();
+      await ctx.promise("code").reject("no");
+      return ctx.get<string>("email");
+    }),
+  },
+  options: { workflowRetention: { days: 3 }, enableLazyState: true },
+});
+
+export type Signup = typeof signup;
+
+export const desk = restate.service({
+  name: "Desk",
+  handlers: {
+    count: async (ctx: Context, key: string) => {
+      const sum: number = await ctx.objectClient(counter, key).add(1);
+      const read: number | null = await ctx.objectClient<Counter>({ name: "Counter" }, key).read();
+      ctx.objectSendClient(counter, key).add(2, rpc.sendOpts({ delay: 5, idempotencyKey: "k" }));
+      return [sum, read];
+    },
+    sign: async (ctx: Context, key: string) => {
+      ctx.workflowSendClient(signup, key).run("a@example.org");
+      await ctx.workflowClient<Signup>({ name: "Signup" }, key).confirm("123");
+      const id = restate.InvocationIdParser.fromString("inv_1jKWrCo9TdeA1XzIHSPAMVM9ySPdRCFvyB");
+      ctx.invocation(id).signal<number>("go").resolve(1);
+      ctx.invocation(id).signal("go").reject("no");
+      const attached: string = await ctx.attach<string>(id);
+      return attached;
+    },
+    hear: async (ctx: Context) => {
+      const first = await ctx.signal<number>("go");
+      const both = await RestatePromise.all([ctx.signal<number>("a"), ctx.signal<number>("b")]);
+      return [first, ...both];
+    },
+    settle: async (ctx: Context) => {
+      const [one, two, three] = [ctx.sleep(1, "timer"), ctx.sleep(2), ctx.sleep(3)];
+      const { promise } = ctx.awakeable<number>();
+      const four = RestatePromise.any([promise, ctx.sleep(4).map(() => 4)]);
+      const all = RestatePromise.all([one, two, RestatePromise.race([three, four])]);
+      await RestatePromise.allSettled([all, ctx.awakeable().promise.orTimeout(9)]);
+    },
+    clean: async (ctx: Context) => {
+      try {
+        await ctx.sleep(1);
+      } catch (error) {
+        if (!(error instanceof restate.CancelledError)) throw error;
+        await ctx.run("clean", () => "done");
+      }
+      return "cleaned";
+    },
+  },
+});
+
+export const strict = restate.service({
+  name: "Strict",
+  handlers: { pay: async (ctx: Context) => ctx.run("pay", () => 1) },
+  options: { onJournalMismatchErrors: "fail" },
+});
+
+export const pausing = restate.service({
+  name: "Pausing",
+  handlers: {
+    pay: async (ctx: Context) =>
+      ctx.run("pay", () => {
+        throw new restate.PauseError("ask someone");
+      }),
+  },
+});
+
 export async function use(url: string): Promise<unknown[]> {
   const ingress: clients.Ingress = clients.connect({ url, headers: { authorization: "Bearer x" } });
   const charged: string = await ingress
@@ -142,10 +268,21 @@ export async function use(url: string): Promise<unknown[]> {
   } catch (error) {
     if (error instanceof clients.HttpCallError) return [error.status, error.responseText];
   }
-  return [charged, result, sent.invocationId, sent.status];
+  const added: number = await ingress.objectClient(counter, "k").add(1);
+  const read: number | null = await ingress.objectClient<Counter>({ name: "Counter" }, "k").read();
+  await ingress.objectSendClient(counter, "k").add(1, clients.rpc.sendOpts({ delay: 5 }));
+  const workflow = ingress.workflowClient<Signup>({ name: "Signup" }, "k");
+  const submitted: clients.WorkflowSubmission<string> = await workflow.workflowSubmit("a@b.c");
+  await workflow.confirm("123");
+  const attached: string = await workflow.workflowAttach();
+  const output: clients.Output<string> = await workflow.workflowOutput();
+  const ended: string = await ingress.result(submitted);
+  return [charged, result, sent.status, added, read, attached, output.ready, ended];
 }
 
 export const listen = (): Promise<number> =>
   restate.endpoint().bind(payments).bind(shop).defaultServiceOptions({ abortTimeout: 1 }).listen(0);
 export const serve = (): Promise<number> => restate.serve({ services: [payments, shop], port: 0 });
-export const handler = restate.createEndpointHandler({ services: [payments, shop] });
+export const handler = restate.createEndpointHandler({
+  services: [payments, shop, counter, signup, desk, strict, pausing],
+});

@@ -1,7 +1,7 @@
 /** `endpoint()`: an endpoint step by step. */
 import type { ServiceDefinition } from "../define/definition.ts";
 import type { LoggerTransport } from "../define/logger.ts";
-import type { ServiceOptions } from "../define/service.ts";
+import type { ServiceOptions } from "../define/options.ts";
 import {
   createEndpointHandler,
   type NodeEndpointOptions,

@@ -2,8 +2,15 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { Context } from "../define/context.ts";
 import { serde } from "../define/serde.ts";
-import { handlers, service } from "../define/service.ts";
-import type { ServiceOptions } from "../define/service.ts";
+import { handlers } from "../define/handlers.ts";
+import type { ServiceOptions } from "../define/options.ts";
+import type {
+  ObjectContext,
+  ObjectSharedContext,
+  WorkflowContext,
+  WorkflowSharedContext,
+} from "../define/keyed-context.ts";
+import { object, service, workflow } from "../define/service.ts";
 import { parseManifest } from "../protocol/manifest.ts";
 import { makeManifest, versionProblem } from "./discovery.ts";
 import { ServedServices } from "./served-services.ts";
@@ -26,7 +33,7 @@ describe("the manifest", () => {
     assert.deepEqual(manifestOf(plain), {
       protocolMode: "REQUEST_RESPONSE",
       minProtocolVersion: 5,
-      maxProtocolVersion: 6,
+      maxProtocolVersion: 7,
       services: [
         {
           name: "S",
@@ -158,6 +165,54 @@ describe("the manifest", () => {
       ],
       [5, 2, 3, 7, "application/octet-stream"],
     );
+  });
+
+  it("has the kinds of objects and workflows and of their handlers, and their options", () => {
+    const counter = manifestOf(
+      object({
+        name: "Counter",
+        options: { enableLazyState: true },
+        handlers: {
+          add: async (_ctx: ObjectContext) => {},
+          read: handlers.object.shared(
+            { enableLazyState: false },
+            async (_ctx: ObjectSharedContext) => {},
+          ),
+        },
+      }),
+    );
+    const [first] = counter.services;
+    assert.deepEqual(
+      [first?.ty, first?.enableLazyState, first?.handlers.map((each) => each.ty)],
+      ["VIRTUAL_OBJECT", true, ["EXCLUSIVE", "SHARED"]],
+    );
+    assert.deepEqual(
+      first?.handlers.map((each) => each.enableLazyState),
+      [undefined, false],
+    );
+    const signup = manifestOf(
+      workflow({
+        name: "Signup",
+        options: { workflowRetention: { days: 3 }, idempotencyRetention: { days: 1 } },
+        handlers: {
+          run: async (_ctx: WorkflowContext) => {},
+          ask: async (_ctx: WorkflowSharedContext) => {},
+        },
+      }),
+    );
+    const [own] = signup.services;
+    assert.deepEqual(
+      [own?.ty, own?.idempotencyRetention, own?.handlers.map((each) => each.ty)],
+      ["WORKFLOW", 86_400_000, ["WORKFLOW", "SHARED"]],
+    );
+    assert.deepEqual(
+      own?.handlers.map((each) => each.workflowCompletionRetention),
+      [3 * 86_400_000, undefined],
+    );
+    for (const manifest of [counter, signup]) {
+      assert.deepEqual(parseManifest(JSON.parse(JSON.stringify(manifest))), manifest);
+      assert.match(versionProblem(manifest, 2) ?? "", /needs manifest version 3/);
+    }
   });
 
   it("cannot be told to a server that does not know an option", () => {

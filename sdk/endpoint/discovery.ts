@@ -2,13 +2,21 @@
 import type { Any } from "../define/any.ts";
 import { durationField } from "../define/duration.ts";
 import { type Serde, serde as serdes } from "../define/serde.ts";
-import type { HandlerModel, ServiceModel, ServiceOptions } from "../define/service.ts";
 import type {
+  HandlerKind,
+  HandlerModel,
+  ModelOptions,
+  ServiceKind,
+  ServiceModel,
+} from "../define/model.ts";
+import type {
+  HandlerType,
   Manifest,
   ManifestHandler,
   ManifestOptions,
   ManifestService,
   ProtocolMode,
+  ServiceType,
 } from "../protocol/manifest.ts";
 import {
   MIN_PROTOCOL_VERSION,
@@ -17,7 +25,7 @@ import {
 } from "../protocol/version.ts";
 
 /** The highest version of the service protocol that this SDK speaks. */
-export const MAX_SPOKEN_VERSION: ProtocolVersion = 6;
+export const MAX_SPOKEN_VERSION: ProtocolVersion = 7;
 
 /** The fields that came with each version of the manifest. */
 const NEW_FIELDS = {
@@ -26,6 +34,8 @@ const NEW_FIELDS = {
     "abortTimeout",
     "journalRetention",
     "idempotencyRetention",
+    "workflowCompletionRetention",
+    "enableLazyState",
     "ingressPrivate",
   ],
   4: [
@@ -36,6 +46,19 @@ const NEW_FIELDS = {
     "retryPolicyOnMaxAttempts",
   ],
 } as const;
+
+const SERVICE_TYPES: Readonly<Record<ServiceKind, ServiceType>> = {
+  service: "SERVICE",
+  object: "VIRTUAL_OBJECT",
+  workflow: "WORKFLOW",
+};
+
+const HANDLER_TYPES: Readonly<Record<HandlerKind, HandlerType | undefined>> = {
+  plain: undefined,
+  exclusive: "EXCLUSIVE",
+  shared: "SHARED",
+  run: "WORKFLOW",
+};
 
 export function makeManifest(
   services: readonly ServiceModel[],
@@ -65,27 +88,30 @@ export function versionProblem(manifest: Manifest, version: ManifestVersion): st
 }
 
 function serviceManifest(model: ServiceModel): ManifestService {
-  const { name, options, handlers } = model;
+  const { kind, name, options, handlers } = model;
   return {
     name,
-    ty: "SERVICE",
+    ty: SERVICE_TYPES[kind],
     ...textFields(model),
     ...optionFields(options),
     handlers: [...handlers.values()].map((handler) => handlerManifest(handler, options)),
   };
 }
 
-function handlerManifest(handler: HandlerModel, service: ServiceOptions): ManifestHandler {
-  const { name, options } = handler;
+function handlerManifest(handler: HandlerModel, service: ModelOptions): ManifestHandler {
+  const { kind, name, options } = handler;
+  const ty = HANDLER_TYPES[kind];
   const { accept, setOutputContentTypeIfEmpty = false } = options;
   const fallback = options.serde ?? service.serde ?? serdes.json;
   const { input = fallback, output = fallback } = options;
   return {
     name,
+    ...(ty !== undefined && { ty }),
     input: { required: false, ...payloadFields(input, accept) },
     output: { setContentTypeIfEmpty: setOutputContentTypeIfEmpty, ...payloadFields(output) },
     ...textFields(options),
     ...optionFields(options),
+    ...(kind === "run" && durationField("workflowCompletionRetention", service.workflowRetention)),
   };
 }
 
@@ -110,14 +136,15 @@ function textFields(part: {
   };
 }
 
-function optionFields(options: ServiceOptions): ManifestOptions {
-  const { ingressPrivate, retryPolicy = {} } = options;
+function optionFields(options: ModelOptions): ManifestOptions {
+  const { enableLazyState, ingressPrivate, retryPolicy = {} } = options;
   const { exponentiationFactor, maxAttempts, onMaxAttempts } = retryPolicy;
   return {
     ...durationField("inactivityTimeout", options.inactivityTimeout),
     ...durationField("abortTimeout", options.abortTimeout),
     ...durationField("journalRetention", options.journalRetention),
     ...durationField("idempotencyRetention", options.idempotencyRetention),
+    ...(enableLazyState !== undefined && { enableLazyState }),
     ...(ingressPrivate !== undefined && { ingressPrivate }),
     ...durationField("retryPolicyInitialInterval", retryPolicy.initialInterval),
     ...durationField("retryPolicyMaxInterval", retryPolicy.maxInterval),

@@ -1,18 +1,22 @@
 /** For tests: a handler driven by frames, without a socket. */
 import assert from "node:assert/strict";
 import type { Context } from "../define/context.ts";
+import type { ServiceDefinition } from "../define/definition.ts";
 import type { LogMetadata } from "../define/logger.ts";
-import { service, type ServiceOptions } from "../define/service.ts";
+import type { ServiceOptions } from "../define/options.ts";
+import { service } from "../define/service.ts";
 import { decodeMessage, encodeMessage } from "../protocol/codec.ts";
 import { FrameDecoder } from "../protocol/frame.ts";
 import { MessageType } from "../protocol/message-type.ts";
-import type { Message } from "../protocol/messages.ts";
+import type { Message, Start } from "../protocol/messages.ts";
 import type { ProtocolVersion } from "../protocol/version.ts";
 import { start } from "../replay/machine.suite.ts";
 import { Invocation } from "./invoke.ts";
 import { ServedServices } from "./served-services.ts";
 
 export type TestHandler = (ctx: Context, input: string) => Promise<unknown>;
+/** A handler of a service, or the definition of something named S with a handler named h. */
+export type Tested = TestHandler | ServiceDefinition<string, unknown>;
 
 /** The clock stands still, so that wake-up times can be compared. */
 export const NOW_MS = 1_700_000_000_000;
@@ -20,6 +24,8 @@ export const NOW_MS = 1_700_000_000_000;
 export interface ExchangeOptions {
   readonly version?: ProtocolVersion;
   readonly options?: ServiceOptions;
+  /** Instead of what Start says otherwise. */
+  readonly start?: Partial<Start>;
   /** Bytes the sink takes before it is full. */
   readonly sinkBytes?: number;
   readonly isLoggerBroken?: boolean;
@@ -35,7 +41,7 @@ export class Exchange {
   #ended = 0;
 
   constructor(
-    handler: TestHandler,
+    tested: Tested,
     {
       version = 6,
       options = {},
@@ -44,7 +50,11 @@ export class Exchange {
     }: ExchangeOptions = {},
   ) {
     const served = new ServedServices({
-      services: [service({ name: "S", handlers: { h: handler }, options })],
+      services: [
+        typeof tested === "function"
+          ? service({ name: "S", handlers: { h: tested }, options })
+          : tested,
+      ],
       logger: (...line) => {
         if (isLoggerBroken) throw new Error("the logger is broken");
         this.log.push(line);
@@ -78,12 +88,12 @@ export class Exchange {
 
   /** Start and the journal, in one piece. */
   static replaying(
-    handler: TestHandler,
+    tested: Tested,
     entries: readonly Message[],
     options?: ExchangeOptions,
   ): Exchange {
-    const exchange = new Exchange(handler, options);
-    exchange.feed(start(entries.length), ...entries);
+    const exchange = new Exchange(tested, options);
+    exchange.feed({ ...start(entries.length), ...options?.start }, ...entries);
     return exchange;
   }
 

@@ -31,7 +31,7 @@ function statusOf(url: string, request?: Partial<EndpointRequest>): number | "in
 
 describe("a request to an endpoint", () => {
   it("invokes a handler in every version served, under any prefix, with any query", () => {
-    for (const version of [5, 6]) {
+    for (const version of [5, 7]) {
       const contentType = `application/vnd.restate.invocation.v${version}`;
       const routed = ask("/invoke/Greeter/greet", { contentType });
       assert.ok(routed.kind === "invoke");
@@ -49,7 +49,7 @@ describe("a request to an endpoint", () => {
   });
 
   it("is 415 for versions that are not served", () => {
-    const types = [4, 7, 8].map((version) => `application/vnd.restate.invocation.v${version}`);
+    const types = [4, 8].map((version) => `application/vnd.restate.invocation.v${version}`);
     for (const contentType of [undefined, "application/json", `${V6}; charset=utf-8`, ...types]) {
       assert.equal(statusOf("/invoke/Greeter/greet", { contentType }), 415, contentType);
     }
@@ -73,7 +73,7 @@ describe("a request to an endpoint", () => {
     assert.deepEqual([routed.status, routed.contentType], [200, V4]);
     const manifest = parseManifest(JSON.parse(routed.body));
     assert.equal(manifest.protocolMode, "BIDI_STREAM");
-    assert.deepEqual([manifest.minProtocolVersion, manifest.maxProtocolVersion], [5, 6]);
+    assert.deepEqual([manifest.minProtocolVersion, manifest.maxProtocolVersion], [5, 7]);
   });
 
   it("is told that all is well", () => {

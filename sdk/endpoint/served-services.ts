@@ -3,15 +3,14 @@ import type { ServedHandler } from "../context/served-handler.ts";
 import type { ServiceDefinition } from "../define/definition.ts";
 import { consoleLogger, type LoggerTransport } from "../define/logger.ts";
 import { serde as serdes } from "../define/serde.ts";
-import {
-  type HandlerModel,
-  serviceModel,
-  type ServiceModel,
-  type ServiceOptions,
-} from "../define/service.ts";
+import { type HandlerModel, serviceModel, type ServiceModel } from "../define/model.ts";
+import type { ServiceOptions } from "../define/options.ts";
+
+/** As the protocol numbers them. */
+const BEHAVIORS = { retry: 0, pause: 1, fail: 2 } as const;
 
 export interface EndpointOptions {
-  /** What `service()` returned. */
+  /** What `service()`, `object()` and `workflow()` returned. */
   services: readonly ServiceDefinition<string, unknown>[];
   /** For all services; what a service or a handler says goes before it. */
   defaultServiceOptions?: ServiceOptions;
@@ -29,7 +28,7 @@ export class ServedServices {
   readonly models: readonly ServiceModel[];
   readonly #handlers = new Map<string, ServedHandler>();
 
-  /** Throws `TypeError` for what is no service of `service()`, and for two of one name. */
+  /** Throws `TypeError` for what only names a service, and for two of one name. */
   constructor({ services, defaultServiceOptions = {}, logger = consoleLogger }: EndpointOptions) {
     this.models = services.map((definition) => modelOf(definition, defaultServiceOptions));
     const names = new Set<string>();
@@ -53,7 +52,9 @@ function modelOf(
 ): ServiceModel {
   const model = serviceModel(definition);
   if (model === undefined) {
-    throw new TypeError(`"${definition.name}" only names a service; serve what service() returned`);
+    throw new TypeError(
+      `"${definition.name}" only names a service; serve what service(), object() or workflow() returned`,
+    );
   }
   const retryPolicy = { ...defaults.retryPolicy, ...model.options.retryPolicy };
   return { ...model, options: { ...defaults, ...model.options, retryPolicy } };
@@ -68,12 +69,15 @@ function served(
   const defaultSerde = options.serde ?? serdes.json;
   return {
     service: service.name,
+    serviceKind: service.kind,
     handler: handler.name,
+    kind: handler.kind,
     call: handler.call,
     inputSerde: options.input ?? defaultSerde,
     outputSerde: options.output ?? defaultSerde,
     defaultSerde,
     asTerminalError: options.asTerminalError,
+    onMismatch: BEHAVIORS[options.onJournalMismatchErrors ?? "retry"],
     logger,
   };
 }

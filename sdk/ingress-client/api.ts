@@ -1,6 +1,13 @@
 /** What `connect()` returns, and the options of its calls. */
 import type { Any } from "../define/any.ts";
-import type { Service, ServiceDefinitionFrom } from "../define/definition.ts";
+import type {
+  Service,
+  ServiceDefinitionFrom,
+  VirtualObject,
+  VirtualObjectDefinitionFrom,
+  Workflow,
+  WorkflowDefinitionFrom,
+} from "../define/definition.ts";
 import { type Duration, durationToMs } from "../define/duration.ts";
 import type { Serde } from "../define/serde.ts";
 
@@ -88,7 +95,42 @@ export type IngressSendClient<M> = {
     : never;
 };
 
+/** The answer of `workflowOutput`. */
+export interface Output<O> {
+  /** The workflow has ended. */
+  ready: boolean;
+  /** Throws while the workflow has not ended. */
+  result: O;
+}
+
+/** The arguments and the result of a workflow's `run`. */
+type Run<M> = M extends { run: (ctx: Any, ...args: infer P) => Promise<infer O> }
+  ? { readonly args: P; readonly result: O }
+  : never;
+
+/** The shared handlers of a workflow, each one a function, and what can be done with its `run`. */
+export type IngressWorkflowClient<M> = Omit<IngressClient<M>, "run"> & {
+  /** Starts the workflow unless it was started before, which `status` tells. Does not wait for it to end. */
+  workflowSubmit: (
+    ...args: [...Run<M>["args"], ...[opts?: SendOpts<InferArgType<Run<M>["args"]>>]]
+  ) => Promise<WorkflowSubmission<Run<M>["result"]>>;
+  /** Waits for the workflow to end: its result, or `HttpCallError`; 404 when there is no such workflow. */
+  workflowAttach: (opts?: Opts<void, Run<M>["result"]>) => Promise<Run<M>["result"]>;
+  /** The result if the workflow has ended; rejects like `workflowAttach`. */
+  workflowOutput: (opts?: Opts<void, Run<M>["result"]>) => Promise<Output<Run<M>["result"]>>;
+};
+
 declare const RESULT: unique symbol;
+
+/** An accepted workflow. */
+export type WorkflowSubmission<T> = {
+  readonly invocationId: string;
+  /** `PreviouslyAccepted`: the workflow had been started before. */
+  readonly status: "Accepted" | "PreviouslyAccepted";
+  readonly attachable: true;
+  /** Never there at run time. */
+  readonly [RESULT]?: T;
+};
 
 /** An accepted one-way call. */
 export type Send<T = unknown> = {
@@ -115,14 +157,28 @@ export interface Ingress {
   serviceClient<D>(opts: ServiceDefinitionFrom<D>): IngressClient<Service<D>>;
   /** Starts handlers. */
   serviceSendClient<D>(opts: ServiceDefinitionFrom<D>): IngressSendClient<Service<D>>;
+  /** Calls handlers of one key of a virtual object. */
+  objectClient<D>(
+    opts: VirtualObjectDefinitionFrom<D>,
+    key: string,
+  ): IngressClient<VirtualObject<D>>;
+  objectSendClient<D>(
+    opts: VirtualObjectDefinitionFrom<D>,
+    key: string,
+  ): IngressSendClient<VirtualObject<D>>;
+  /** Starts one workflow, waits for it, and calls its shared handlers. */
+  workflowClient<D>(
+    opts: WorkflowDefinitionFrom<D>,
+    key: string,
+  ): IngressWorkflowClient<Workflow<D>>;
   call<I = Uint8Array, O = Uint8Array>(call: IngressCall<I> & { opts?: Opts<I, O> }): Promise<O>;
   send<I = Uint8Array>(call: IngressCall<I> & { opts?: SendOpts<I> }): Promise<Send>;
   /** Completes an awakeable. Resolves also when it was completed before; the first completion counts. */
   resolveAwakeable<T>(id: string, payload?: T, payloadSerde?: Serde<T>): Promise<void>;
   /** The handler that waits for it gets a terminal error with this reason. */
   rejectAwakeable(id: string, reason: string): Promise<void>;
-  /** Waits for the result of a one-way call. */
-  result<T>(send: Send<T>, resultSerde?: Serde<T>): Promise<T>;
+  /** Waits for the result of a one-way call or of a workflow. */
+  result<T>(send: Send<T> | WorkflowSubmission<T>, resultSerde?: Serde<T>): Promise<T>;
 }
 
 export type ConnectionOpts = {

@@ -20,6 +20,11 @@ interface Greeter {
   hang(ctx: unknown): Promise<void>;
 }
 
+interface Signup {
+  run(ctx: unknown, email: string): Promise<string>;
+  confirm(ctx: unknown, code: string): Promise<void>;
+}
+
 const SEND = { invocationId: "inv_1x", status: "PreviouslyAccepted", executionTime: "…" };
 
 describe("a client of the ingress", () => {
@@ -37,6 +42,8 @@ describe("a client of the ingress", () => {
       if (path.endsWith("/fail")) {
         response.writeHead(418, { "content-type": "application/json" });
         response.end('{"code":418,"message":"nope"}');
+      } else if (path.includes("/running/") || path.includes("/gone/")) {
+        response.writeHead(path.includes("/gone/") ? 404 : 470).end("{}");
       } else if (path.includes("/send")) {
         response.writeHead(202).end(JSON.stringify(SEND));
       } else if (path.includes("/resolve") || path.includes("/reject")) {
@@ -128,6 +135,55 @@ describe("a client of the ingress", () => {
     assert.equal(seen[1]?.request, "POST /O//m/send");
   });
 
+  it("calls and sends to objects and workflows by their keys", async () => {
+    const key = "a/b ü";
+    await ingress.objectClient<Greeter>({ name: "O" }, key).greet("Bob");
+    await ingress.objectSendClient<Greeter>({ name: "O" }, "k").ping(rpc.sendOpts({ delay: 5 }));
+    const workflow = ingress.workflowClient<Signup>({ name: "W" }, key);
+    await workflow.confirm("123");
+    const submitted = await workflow.workflowSubmit("a@b.c", rpc.sendOpts({ headers: { h: "v" } }));
+    assert.deepEqual(submitted, {
+      invocationId: "inv_1x",
+      status: "PreviouslyAccepted",
+      attachable: true,
+    });
+    assert.equal(await ingress.result(submitted), "Hello");
+    assert.deepEqual(
+      seen.map(({ request, body }) => [request, body]),
+      [
+        ["POST /O/a%2Fb%20%C3%BC/greet", '"Bob"'],
+        ["POST /O/k/ping/send?delay=5ms", ""],
+        ["POST /W/a%2Fb%20%C3%BC/confirm", '"123"'],
+        ["POST /W/a%2Fb%20%C3%BC/run/send", '"a@b.c"'],
+        ["GET /restate/invocation/inv_1x/attach", ""],
+      ],
+    );
+    assert.equal(seen[3]?.headers["h"], "v");
+  });
+
+  it("waits for workflows, or asks whether they have ended", async () => {
+    const workflow = ingress.workflowClient<Signup>({ name: "W" }, "k");
+    const opts = rpc.opts<void, string>({ headers: { h: "v" } });
+    assert.equal(await workflow.workflowAttach(opts), "Hello");
+    assert.deepEqual(await workflow.workflowOutput(), { ready: true, result: "Hello" });
+    const running = await ingress.workflowClient<Signup>({ name: "W" }, "running").workflowOutput();
+    assert.equal(running.ready, false);
+    assert.throws(() => running.result, /has not ended/);
+    const gone = ingress.workflowClient<Signup>({ name: "W" }, "gone");
+    await assert.rejects(gone.workflowOutput(), { status: 404 });
+    await assert.rejects(gone.workflowAttach(), { status: 404 });
+    assert.deepEqual(
+      seen.map(({ request, headers }) => [request, headers["h"], headers["authorization"]]),
+      [
+        ["GET /restate/workflow/W/k/attach", "v", "Bearer x"],
+        ["GET /restate/workflow/W/k/output", undefined, "Bearer x"],
+        ["GET /restate/workflow/W/running/output", undefined, "Bearer x"],
+        ["GET /restate/workflow/W/gone/output", undefined, "Bearer x"],
+        ["GET /restate/workflow/W/gone/attach", undefined, "Bearer x"],
+      ],
+    );
+  });
+
   it("completes awakeables", async () => {
     await ingress.resolveAwakeable("sign_1x", { a: 1 });
     await ingress.resolveAwakeable("sign_1x");
@@ -184,5 +240,7 @@ describe("a client of the ingress", () => {
   it("is no promise when it is awaited by mistake", async () => {
     const client: unknown = await Promise.resolve(ingress.serviceClient({ name: "Greeter" }));
     assert.equal(typeof client, "object");
+    const workflow: unknown = await Promise.resolve(ingress.workflowClient({ name: "W" }, "k"));
+    assert.equal(typeof workflow, "object");
   });
 });

@@ -8,10 +8,21 @@ import {
   type IngressCallOptions,
   type IngressSendOptions,
   Opts,
+  type Output,
   type Send,
   SendOpts,
+  type WorkflowSubmission,
 } from "./api.ts";
-import { IngressHttp } from "./http.ts";
+import { HttpCallError, IngressHttp } from "./http.ts";
+
+/** What the server answers to `output` while the invocation runs. */
+const NOT_READY = 470;
+
+interface Target {
+  readonly service: string;
+  /** Of an object or a workflow. */
+  readonly key?: string;
+}
 
 /** Connects to nothing yet; each call is one HTTP request. */
 export function connect(opts: ConnectionOpts): Ingress {
@@ -28,18 +39,42 @@ class IngressConnection implements Ingress {
   }
 
   serviceClient({ name: service }: { name: string }): Any {
-    return proxy((handler, [first, second]) => {
-      const [parameter, opts] = first instanceof Opts ? [undefined, first] : [first, second];
-      const call = { service, handler, parameter };
-      return this.#call(call, opts instanceof Opts ? trust<Opts<Any, Any>>(opts).opts : {});
-    });
+    return this.#client({ service });
   }
 
   serviceSendClient({ name: service }: { name: string }): Any {
-    return proxy((handler, [first, second]) => {
-      const [parameter, opts] = first instanceof SendOpts ? [undefined, first] : [first, second];
-      const call = { service, handler, parameter };
-      return this.#send(call, opts instanceof SendOpts ? trust<SendOpts<Any>>(opts).opts : {});
+    return this.#sendClient({ service });
+  }
+
+  objectClient({ name: service }: { name: string }, key: string): Any {
+    return this.#client({ service, key });
+  }
+
+  objectSendClient({ name: service }: { name: string }, key: string): Any {
+    return this.#sendClient({ service, key });
+  }
+
+  workflowClient({ name: service }: { name: string }, key: string): Any {
+    const path = `/restate/workflow/${service}/${encodeURIComponent(key)}`;
+    const client: Record<string, unknown> = trust(this.#client({ service, key }));
+    const submit = trust<Record<string, unknown>>(this.#sendClient({ service, key }))["run"];
+    const own: Readonly<Record<string, unknown>> = {
+      workflowSubmit: async (...args: unknown[]) => ({
+        ...(await trust<(...args: unknown[]) => Promise<Send>>(submit)(...args)),
+        attachable: true,
+      }),
+      workflowAttach: (given?: Opts<void, unknown>) => this.#output(`${path}/attach`, given?.opts),
+      workflowOutput: async (given?: Opts<void, unknown>) => {
+        try {
+          return { ready: true, result: await this.#output(`${path}/output`, given?.opts) };
+        } catch (error) {
+          if (error instanceof HttpCallError && error.status === NOT_READY) return new NotReady();
+          throw error;
+        }
+      },
+    };
+    return new Proxy(own, {
+      get: (_target, name) => (typeof name === "string" ? (own[name] ?? client[name]) : undefined),
     });
   }
 
@@ -66,10 +101,33 @@ class IngressConnection implements Ingress {
     });
   }
 
-  async result<T>({ invocationId }: Send<T>, resultSerde?: Serde<T>): Promise<T> {
+  async result<T>(
+    { invocationId }: Send<T> | WorkflowSubmission<T>,
+    resultSerde?: Serde<T>,
+  ): Promise<T> {
     const path = `/restate/invocation/${encodeURIComponent(invocationId)}/attach`;
-    const serde: Serde<T> = resultSerde ?? trust(this.#serde);
-    return serde.deserialize(await this.#http.get(path));
+    return this.#output(path, resultSerde === undefined ? {} : { output: resultSerde });
+  }
+
+  #client(target: Target): object {
+    return proxy((handler, [first, second]) => {
+      const [parameter, opts] = first instanceof Opts ? [undefined, first] : [first, second];
+      const call = { ...target, handler, parameter };
+      return this.#call(call, opts instanceof Opts ? trust<Opts<Any, Any>>(opts).opts : {});
+    });
+  }
+
+  #sendClient(target: Target): object {
+    return proxy((handler, [first, second]) => {
+      const [parameter, opts] = first instanceof SendOpts ? [undefined, first] : [first, second];
+      const call = { ...target, handler, parameter };
+      return this.#send(call, opts instanceof SendOpts ? trust<SendOpts<Any>>(opts).opts : {});
+    });
+  }
+
+  async #output<O>(path: string, opts: IngressCallOptions<void, O> = {}): Promise<O> {
+    const output: Serde<O> = opts.output ?? trust(this.#serde);
+    return output.deserialize(await this.#http.get(path, opts));
   }
 
   async #call<I, O>(call: IngressCall<I>, opts: IngressCallOptions<I, O>): Promise<O> {
@@ -96,6 +154,14 @@ class IngressConnection implements Ingress {
   #payload<I>({ parameter }: IngressCall<I>, { input }: { input?: Serde<I> }) {
     const serde: Serde<I> = input ?? trust(this.#serde);
     return { body: serde.serialize(parameter), contentType: serde.contentType };
+  }
+}
+
+class NotReady implements Output<never> {
+  readonly ready = false;
+
+  get result(): never {
+    throw new Error("the workflow has not ended, so it has no result; ask for `ready` first");
   }
 }
 

@@ -15,13 +15,17 @@ export class HttpCallError extends Error {
   }
 }
 
-export interface PostOptions {
+export interface GetOptions {
+  readonly headers?: Readonly<Record<string, string>>;
+  /** In milliseconds. */
+  readonly timeout?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface PostOptions extends GetOptions {
   readonly body: Uint8Array;
   readonly contentType: string | undefined;
   readonly idempotencyKey?: string;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly timeout?: number;
-  readonly signal?: AbortSignal;
 }
 
 export class IngressHttp {
@@ -38,11 +42,7 @@ export class IngressHttp {
 
   /** The body of the answer. Rejects with `HttpCallError`, or with what `fetch` rejects with. */
   post(path: string, options: PostOptions): Promise<Uint8Array> {
-    const { body, contentType, idempotencyKey, headers, timeout, signal } = options;
-    if (timeout !== undefined && signal !== undefined) {
-      throw new TypeError("either timeout or signal, not both");
-    }
-    const ending = timeout === undefined ? signal : AbortSignal.timeout(timeout);
+    const { body, contentType, idempotencyKey, headers } = options;
     return this.#request(path, {
       method: "POST",
       // A copy: what the caller passed may be a view of shared memory, which fetch refuses.
@@ -53,12 +53,13 @@ export class IngressHttp {
         ...(contentType !== undefined && { "content-type": contentType }),
         ...(idempotencyKey !== undefined && { "idempotency-key": idempotencyKey }),
       },
-      ...(ending !== undefined && { signal: ending }),
+      ...ending(options),
     });
   }
 
-  get(path: string): Promise<Uint8Array> {
-    return this.#request(path, { method: "GET", headers: this.#headers });
+  get(path: string, options: GetOptions): Promise<Uint8Array> {
+    const headers = { ...this.#headers, ...options.headers };
+    return this.#request(path, { method: "GET", headers, ...ending(options) });
   }
 
   async #request(path: string, init: RequestInit): Promise<Uint8Array> {
@@ -67,4 +68,12 @@ export class IngressHttp {
     const text = await response.text();
     throw new HttpCallError(response.status, text, `Request failed: ${response.status}\n${text}`);
   }
+}
+
+function ending({ timeout, signal }: GetOptions): { signal?: AbortSignal } {
+  if (timeout !== undefined && signal !== undefined) {
+    throw new TypeError("either timeout or signal, not both");
+  }
+  const ends = timeout === undefined ? signal : AbortSignal.timeout(timeout);
+  return ends === undefined ? {} : { signal: ends };
 }

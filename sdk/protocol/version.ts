@@ -7,8 +7,10 @@ export type ProtocolVersion = 5 | 6 | 7;
 
 /** Older ones keep another kind of journal. */
 export const MIN_PROTOCOL_VERSION = 5;
-/** The highest one the server chooses. */
-export const MAX_PROTOCOL_VERSION = 6;
+export const MAX_PROTOCOL_VERSION = 7;
+
+/** What our own SDK calls itself in `x-restate-server`: the server speaks the highest version with it. */
+const OWN_SDK_PREFIX = "holdfast-sdk";
 
 const INVOCATION_PREFIX = "application/vnd.restate.invocation.v";
 
@@ -40,24 +42,40 @@ export function negotiateProtocolVersion(
   return version === 5 || version === 6 || version === 7 ? version : undefined;
 }
 
+/** What the server may choose for an endpoint: our own SDK speaks all we know, others up to a setting of the operator. */
+export function serverMaxFor(
+  sdkVersion: string | null,
+  othersMax: ProtocolVersion,
+): ProtocolVersion {
+  return sdkVersion?.startsWith(OWN_SDK_PREFIX) === true ? MAX_PROTOCOL_VERSION : othersMax;
+}
+
+/** What an endpoint answers with. */
 export type ManifestVersion = 2 | 3 | 4;
 
 export const MANIFEST_VERSIONS = [2, 3, 4] as const satisfies readonly ManifestVersion[];
 
-const MANIFEST_TYPES: ReadonlyMap<string, ManifestVersion> = new Map(
-  MANIFEST_VERSIONS.map((version) => [manifestContentType(version), version]),
+/** What the server reads; 1 lacks documentation and metadata, and no SDK of today offers it. */
+export const READ_MANIFEST_VERSIONS = [1, ...MANIFEST_VERSIONS] as const;
+
+type ReadManifestVersion = (typeof READ_MANIFEST_VERSIONS)[number];
+
+const MANIFEST_TYPES: ReadonlyMap<string, ReadManifestVersion> = new Map(
+  READ_MANIFEST_VERSIONS.map((version) => [manifestContentType(version), version]),
 );
 
 /** The media type of a manifest. */
-export function manifestContentType(version: ManifestVersion): string {
+export function manifestContentType(version: ReadManifestVersion): string {
   return `application/vnd.restate.endpointmanifest.v${version}+json`;
 }
 
 /** What the server sends as `accept` on discovery, lowest version first. */
-export const MANIFEST_ACCEPT: string = MANIFEST_VERSIONS.map(manifestContentType).join(", ");
+export const MANIFEST_ACCEPT: string = READ_MANIFEST_VERSIONS.map(manifestContentType).join(", ");
 
 /** The version of a manifest by its content type; exact match, as with invocations. */
-export function parseManifestContentType(value: string | undefined): ManifestVersion | undefined {
+export function parseManifestContentType(
+  value: string | undefined,
+): ReadManifestVersion | undefined {
   return value === undefined ? undefined : MANIFEST_TYPES.get(value);
 }
 

@@ -5,7 +5,9 @@
  * 2. Deciding depends only on which results are known, never on when they became known: the machine makes them known one
  *    at a time in journal order and polls in between, so the same branch wins in every replay (protocol section 8.5).
  */
-import type { NotificationId, NotificationResult } from "../protocol/messages.ts";
+import { FUTURE_DEPTH_MAX } from "../protocol/limits.ts";
+import type { NotificationId, NotificationResult, Outcome } from "../protocol/messages.ts";
+import { addLeaf, Combinator, nest, type TreeNode } from "./await-tree.ts";
 
 /** What a node came out as. The error is whatever a handler would see thrown. */
 export type Settled<T> =
@@ -54,6 +56,21 @@ export abstract class AwaitNode<T> {
     if (this.#settled === undefined) this.collectUndecided(leaves);
   }
 
+  /**
+   * Adds to the tree what the outcome still depends on.
+   *
+   * @param depth of the node that is added to, 1 for the root
+   */
+  describe(node: TreeNode, depth: number): void {
+    if (this.#settled !== undefined) return;
+    if (depth < FUTURE_DEPTH_MAX - 1) return this.describeUndecided(node, depth);
+    // The server takes no deeper one. It asks at every result, then, which is safe.
+    const flat = nest(node, Combinator.UNKNOWN);
+    const leaves: Leaf[] = [];
+    this.collectUndecided(leaves);
+    for (const leaf of leaves) addLeaf(flat, leaf.id);
+  }
+
   /** Tells the watcher each time there is a reason to ask this node again. */
   watch(watcher: Watcher, place: number): void {
     this.#watchers ??= [];
@@ -75,6 +92,7 @@ export abstract class AwaitNode<T> {
 
   protected abstract decide(): Settled<T> | undefined;
   protected abstract collectUndecided(leaves: Leaf[]): void;
+  protected abstract describeUndecided(node: TreeNode, depth: number): void;
 }
 
 /** One result that the journal has or will have. */
@@ -100,6 +118,10 @@ export class Leaf extends AwaitNode<NotificationResult> {
 
   protected override collectUndecided(leaves: Leaf[]): void {
     leaves.push(this);
+  }
+
+  protected override describeUndecided(node: TreeNode): void {
+    addLeaf(node, this.id);
   }
 }
 
@@ -132,19 +154,23 @@ export class NamedSignalLeaf extends Leaf {
  */
 export class RunLeaf<A> extends Leaf {
   readonly action: A;
+  readonly completionId: number;
   readonly name: string;
   /** Position among the commands of the journal; Input is 0. */
   readonly commandIndex: number;
   /** False when the command stood in the journal already. */
   readonly isNew: boolean;
-  state: "waiting" | "executing" | "proposed" = "waiting";
+  state: "waiting" | "executing" | "proposed" | "recorded" = "waiting";
+  /** What was proposed: the server may acknowledge it instead of sending it back. */
+  proposal: Outcome | undefined;
 
   constructor(
-    id: NotificationId,
+    completionId: number,
     command: { readonly name: string; readonly index: number; readonly isNew: boolean },
     action: A,
   ) {
-    super(id);
+    super({ kind: "completion", completionId });
+    this.completionId = completionId;
     this.name = command.name;
     this.commandIndex = command.index;
     this.isNew = command.isNew;
@@ -181,6 +207,23 @@ export class Mapped<S, T> extends AwaitNode<T> implements Watcher {
   protected override collectUndecided(leaves: Leaf[]): void {
     this.#source.collect(leaves);
   }
+
+  /** Whether it succeeds or fails is the mapping's to say. Of several mappings in a row one says that. */
+  protected override describeUndecided(node: TreeNode, depth: number): void {
+    if (node.combinator === Combinator.UNKNOWN) this.#source.describe(node, depth);
+    else this.#source.describe(nest(node, Combinator.UNKNOWN), depth + 1);
+  }
+
+  protected get source(): AwaitNode<S> {
+    return this.#source;
+  }
+}
+
+/** A mapping that succeeds when its source does, and fails when that fails. */
+export class Decoded<S, T> extends Mapped<S, T> {
+  protected override describeUndecided(node: TreeNode, depth: number): void {
+    this.source.describe(node, depth);
+  }
 }
 
 /** Decided from the start. */
@@ -198,5 +241,9 @@ export class Constant<T> extends AwaitNode<T> {
 
   protected override collectUndecided(): void {
     // It depends on nothing.
+  }
+
+  protected override describeUndecided(): void {
+    // Likewise.
   }
 }

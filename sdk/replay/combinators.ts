@@ -1,11 +1,13 @@
 /** The nodes with several children: the durable counterparts of `Promise.all`, `race`, `any` and `allSettled`. */
 import { AwaitNode, type Leaf, type Settled, type Watcher } from "./await-node.ts";
+import { Combinator, nest, type TreeNode } from "./await-tree.ts";
 
 /**
  * Asks only those children again that have a reason to answer otherwise, so that a result costs the same however many are
  * waited for.
  */
 abstract class Combined<T, R> extends AwaitNode<R> implements Watcher {
+  protected abstract readonly combinator: Combinator;
   readonly #children: readonly AwaitNode<T>[];
   /** Places in the list of children to be asked. */
   #touched: number[];
@@ -56,10 +58,17 @@ abstract class Combined<T, R> extends AwaitNode<R> implements Watcher {
   protected override collectUndecided(leaves: Leaf[]): void {
     for (const child of this.#children) child.collect(leaves);
   }
+
+  protected override describeUndecided(node: TreeNode, depth: number): void {
+    const own = nest(node, this.combinator);
+    for (const child of this.#children) child.describe(own, depth + 1);
+  }
 }
 
 /** The first child that is decided, whatever it comes out as; of several at once the first in the list. */
 export class Race<T> extends Combined<T, T> {
+  protected override readonly combinator = Combinator.FIRST_COMPLETED;
+
   protected override decide(): Settled<T> | undefined {
     return this.newOutcomes()[0];
   }
@@ -67,6 +76,8 @@ export class Race<T> extends Combined<T, T> {
 
 /** All values, or the first error. */
 export class All<T> extends Combined<T, T[]> {
+  protected override readonly combinator = Combinator.ALL_SUCCEEDED_OR_FIRST_FAILED;
+
   protected override decide(): Settled<T[]> | undefined {
     for (const settled of this.newOutcomes()) if (!settled.ok) return settled;
     if (!this.isComplete) return undefined;
@@ -77,6 +88,8 @@ export class All<T> extends Combined<T, T[]> {
 
 /** The first value, or an `AggregateError` of all errors. */
 export class AnyOf<T> extends Combined<T, T> {
+  protected override readonly combinator = Combinator.FIRST_SUCCEEDED_OR_ALL_FAILED;
+
   protected override decide(): Settled<T> | undefined {
     for (const settled of this.newOutcomes()) if (settled.ok) return settled;
     if (!this.isComplete) return undefined;
@@ -87,6 +100,8 @@ export class AnyOf<T> extends Combined<T, T> {
 
 /** Every outcome. */
 export class AllSettled<T> extends Combined<T, PromiseSettledResult<T>[]> {
+  protected override readonly combinator = Combinator.ALL_COMPLETED;
+
   protected override decide(): Settled<PromiseSettledResult<T>[]> | undefined {
     this.newOutcomes();
     if (!this.isComplete) return undefined;

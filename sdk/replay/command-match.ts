@@ -5,7 +5,7 @@
  * Payloads are named by length and first difference only: they end up in logs and may hold what must not.
  */
 import { MessageType } from "../protocol/message-type.ts";
-import type { Command, InvocationTarget, NotificationId } from "../protocol/messages.ts";
+import type { Command } from "../protocol/messages.ts";
 
 type FreeFields = Partial<Record<MessageType, ReadonlySet<string>>>;
 
@@ -28,47 +28,6 @@ export function findDifference(recorded: Command, attempted: Command): string | 
     if (!equal(before, after)) differing.push(`${name}${inWords(before, after)}`);
   }
   return differing.length === 0 ? undefined : differing.join(", ");
-}
-
-/** A command for people: `Run "charge"`, `Call Greeter/greet`. */
-export function describeCommand(command: Command): string {
-  const label = command.name === "" ? "" : ` "${command.name}"`;
-  switch (command.type) {
-    case MessageType.InputCommand:
-      return "Input";
-    case MessageType.OutputCommand:
-      return command.result.kind === "value" ? "Output" : "Output (failed)";
-    case MessageType.RunCommand:
-      return `Run${label}`;
-    case MessageType.SleepCommand:
-      return `Sleep${label}`;
-    case MessageType.CallCommand:
-      return `Call${label} of ${command.service}/${command.handler}`;
-    case MessageType.OneWayCallCommand:
-      return `Send${label} to ${command.service}/${command.handler}`;
-    case MessageType.CompleteAwakeableCommand:
-      return `CompleteAwakeable${label} ${command.awakeableId}`;
-    case MessageType.SendSignalCommand:
-      return `SendSignal${label} ${describeId(command.signal)} to ${command.targetInvocationId}`;
-    case MessageType.AttachInvocationCommand:
-      return `Attach${label} to ${describeTarget(command.target)}`;
-    case MessageType.GetInvocationOutputCommand:
-      return `GetOutput${label} of ${describeTarget(command.target)}`;
-    default:
-      return `${command.type.toString(16)}${label}`;
-  }
-}
-
-/** What an await waits for, for people. */
-export function describeId(id: NotificationId): string {
-  if (id.kind === "completion") return `completion ${id.completionId}`;
-  return id.kind === "signal-index" ? `signal ${id.index}` : `signal "${id.name}"`;
-}
-
-function describeTarget(target: InvocationTarget): string {
-  if (target.kind === "invocation-id") return target.invocationId;
-  if (target.kind === "workflow") return `${target.service}/${target.key}`;
-  return `${target.service}/${target.handler} (${target.idempotencyKey})`;
 }
 
 const fields = (data: object): ReadonlyMap<string, unknown> => {

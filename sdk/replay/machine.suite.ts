@@ -3,13 +3,17 @@ import assert from "node:assert/strict";
 import { MessageType } from "../protocol/message-type.ts";
 import type {
   Command,
+  ErrorBehavior,
   Message,
   Notification,
   NotificationResult,
   Outcome,
+  Start,
 } from "../protocol/messages.ts";
+import type { ProtocolVersion } from "../protocol/version.ts";
 import type { AwaitNode } from "./await-node.ts";
-import { type Progress, ReplayMachine } from "./machine.ts";
+import { ReplayMachine } from "./machine.ts";
+import type { Progress } from "./progress.ts";
 
 export const INVOCATION_ID = Uint8Array.from({ length: 24 }, (_, index) => index);
 export const CHILD = "inv_1jKWrCo9TdeA1XzIHSPAMVM9ySPdRCFvyB";
@@ -21,7 +25,7 @@ export const failure = (code: number, message: string): Outcome => ({
   failure: { code, message },
 });
 
-export function start(knownEntries: number, retries = 0, durationMs = 0): Message {
+export function start(knownEntries: number, retries = 0, durationMs = 0): Start {
   return {
     type: MessageType.Start,
     id: INVOCATION_ID,
@@ -101,14 +105,28 @@ export const END: Message = { type: MessageType.End };
 export class MachineTest {
   readonly machine: ReplayMachine<string>;
   #written: Message[] = [];
+  #awaited: readonly AwaitNode<unknown>[] = [];
+  #generation = 0;
 
-  constructor() {
-    this.machine = new ReplayMachine({ emit: (message) => this.#written.push(message) });
+  constructor(version: ProtocolVersion = 6, onMismatch: ErrorBehavior = 0) {
+    const emit = (message: Message, ackRequested: boolean): void => {
+      const isAsked = version === 7 && message.type === MessageType.ProposeRunCompletion;
+      assert.equal(ackRequested, isAsked);
+      this.#written.push(message);
+    };
+    this.machine = new ReplayMachine({ emit }, version, onMismatch);
   }
 
   /** Start and the journal. */
   static replaying(...entries: Message[]): MachineTest {
     const test = new MachineTest();
+    test.feed(start(entries.length), ...entries);
+    return test;
+  }
+
+  /** As `replaying`, with protocol V7. */
+  static replayingTrees(...entries: Message[]): MachineTest {
+    const test = new MachineTest(7);
     test.feed(start(entries.length), ...entries);
     return test;
   }
@@ -144,10 +162,17 @@ export class MachineTest {
 
   /** As if the handler awaited these, one in each of its flows. */
   ask(...nodes: AwaitNode<unknown>[]): Progress<string> {
+    const isSame = nodes.every((node, place) => node === this.#awaited[place]);
+    if (!isSame || nodes.length !== this.#awaited.length) this.#generation += 1;
+    this.#awaited = nodes;
     return this.machine.progress({
+      generation: this.#generation,
       poll: () => nodes.filter((node) => node.poll() !== undefined).length > 0,
       collect: (leaves) => {
         for (const node of nodes) node.collect(leaves);
+      },
+      describe: (tree, depth) => {
+        for (const node of nodes) node.describe(tree, depth);
       },
     });
   }

@@ -10,20 +10,19 @@
  *   waiting-start --Start--> receiving --last known entry--> replaying --last recorded command--> processing
  *   any of them --terminal message, abort--> closed
  */
-import { isNotification, MessageType, messageTypeName } from "../protocol/message-type.ts";
-import type {
-  Command,
-  InputCommand,
-  Message,
-  Notification,
-  Outcome,
-  Start,
-} from "../protocol/messages.ts";
+import { MessageType, messageTypeName } from "../protocol/message-type.ts";
+import type { Command, ErrorBehavior, Message, Outcome } from "../protocol/messages.ts";
+import type { ProtocolVersion } from "../protocol/version.ts";
 import { Leaf, RunLeaf } from "./await-node.ts";
+import { awaitTree } from "./await-tree.ts";
 import { Cancellation } from "./cancellation.ts";
-import { describeCommand, describeId, findDifference } from "./command-match.ts";
+import { findDifference } from "./command-match.ts";
+import { describeCommand, describeId } from "./describe-command.ts";
 import { Notifications } from "./notifications.ts";
-import { RecordedCommands } from "./recorded-commands.ts";
+import type { Awaiting, Outbox, Progress } from "./progress.ts";
+import type { RecordedCommands } from "./recorded-commands.ts";
+import { isNotificationMessage, type Opening, ReplayReader } from "./replay-reader.ts";
+import { Steps } from "./steps.ts";
 import { cancelInvocation } from "./syscalls.ts";
 import {
   type AttemptFailure,
@@ -31,45 +30,14 @@ import {
   INTERNAL_ERROR,
   mismatch,
   PROTOCOL_VIOLATION,
+  RETRY,
   suspension,
+  treeSuspension,
 } from "./terminal-messages.ts";
-
-/** Where the machine writes. */
-export interface Outbox {
-  emit(message: Message): void;
-}
-
-/** What the handler awaits now. */
-export interface Awaiting {
-  /** True once what is known decides it. */
-  poll(): boolean;
-  collect(leaves: Leaf[]): void;
-}
-
-export type Progress<A> =
-  /** What was awaited is decided. */
-  | { readonly kind: "settled" }
-  /** The invocation was cancelled: every current await ends. Happens at most once. */
-  | { readonly kind: "cancelled" }
-  /** These steps are needed; execute them, propose their results, and ask again. */
-  | { readonly kind: "execute"; readonly runs: readonly RunLeaf<A>[] }
-  /** For the server, or for a step that is being executed. */
-  | { readonly kind: "waiting" }
-  | { readonly kind: "closed" };
-
-export interface Opening {
-  readonly start: Start;
-  readonly input: InputCommand;
-}
 
 type State =
   | { readonly name: "waiting-start" }
-  | {
-      readonly name: "receiving";
-      readonly start: Start;
-      readonly recorded: RecordedCommands;
-      readonly received: number;
-    }
+  | { readonly name: "receiving"; readonly reader: ReplayReader }
   | {
       readonly name: "replaying";
       readonly opening: Opening;
@@ -80,6 +48,9 @@ type State =
 
 export type Phase = State["name"];
 
+/** The first version with await trees, acknowledged steps, and errors that say what is to become of the invocation. */
+const TREE_VERSION = 7;
+
 const SETTLED = { kind: "settled" } as const;
 const CANCELLED = { kind: "cancelled" } as const;
 const WAITING = { kind: "waiting" } as const;
@@ -87,7 +58,10 @@ const CLOSED = { kind: "closed" } as const;
 
 export class ReplayMachine<A> {
   readonly #outbox: Outbox;
+  readonly #hasTrees: boolean;
+  readonly #onMismatch: ErrorBehavior;
   readonly #notifications = new Notifications();
+  readonly #steps = new Steps<A>(this.#notifications);
   readonly #cancellation = new Cancellation();
   #state: State = { name: "waiting-start" };
   #inputClosed = false;
@@ -97,12 +71,14 @@ export class ReplayMachine<A> {
   #commandIndex = 0;
   /** Commands written by this attempt. */
   #newCommands = 0;
-  #proposals = 0;
-  /** Steps whose action has not been started. */
-  #idleRuns = 0;
+  /** The generation of the await that the server has been told of. */
+  #announced = 0;
 
-  constructor(outbox: Outbox) {
+  /** @param onMismatch what is to become of an invocation whose handler does not follow the journal; from V7 */
+  constructor(outbox: Outbox, version: ProtocolVersion, onMismatch: ErrorBehavior = RETRY) {
     this.#outbox = outbox;
+    this.#hasTrees = version >= TREE_VERSION;
+    this.#onMismatch = onMismatch;
   }
 
   get phase(): Phase {
@@ -123,11 +99,10 @@ export class ReplayMachine<A> {
       case "waiting-start":
         return this.#onStart(message);
       case "receiving":
-        return this.#onEntry(state, message);
+        return this.#onEntry(state.reader, message);
       case "replaying":
       case "processing":
-        if (isNotificationMessage(message)) return this.#notifications.push(message);
-        return this.#violation(`${messageTypeName(message.type)} came after the replay`);
+        return this.#onNews(message);
       case "closed":
     }
   }
@@ -139,8 +114,7 @@ export class ReplayMachine<A> {
     if (state.name === "waiting-start") {
       this.#violation("the request ended before Start");
     } else if (state.name === "receiving") {
-      const { received, start } = state;
-      this.#violation(`the request ended after ${received} of ${start.knownEntries} known entries`);
+      this.#violation(`the request ended after ${state.reader.progress}`);
     }
   }
 
@@ -155,23 +129,31 @@ export class ReplayMachine<A> {
     } else if (message.knownEntries === 0) {
       this.fail({ code: INTERNAL_ERROR, message: "Start announces no entries, not even Input" });
     } else {
-      const recorded = new RecordedCommands();
-      this.#state = { name: "receiving", start: message, recorded, received: 0 };
+      const reader = new ReplayReader(message, this.#notifications);
+      this.#state = { name: "receiving", reader };
     }
   }
 
-  #onEntry(state: State & { name: "receiving" }, message: Message): void {
-    const { start, recorded, received } = state;
-    if (isNotificationMessage(message)) this.#notifications.push(message);
-    else if (isCommandMessage(message)) recorded.push(message, received);
-    else return this.#violation(`${messageTypeName(message.type)} came within the replay`);
-    if (received + 1 < start.knownEntries) {
-      this.#state = { name: "receiving", start, recorded, received: received + 1 };
-      return;
-    }
-    const input = recorded.size > 0 ? recorded.take().command : undefined;
-    if (input?.type === MessageType.InputCommand) this.#begin({ start, input }, recorded);
+  #onEntry(reader: ReplayReader, message: Message): void {
+    const problem = reader.take(message);
+    if (problem !== undefined) return this.#violation(problem);
+    if (!reader.isComplete) return;
+    const opening = reader.open();
+    if (opening !== undefined) this.#begin(opening, reader.recorded);
     else this.#violation("the first command of the journal is not Input");
+  }
+
+  #onNews(message: Message): void {
+    if (isNotificationMessage(message)) {
+      if (message.type === MessageType.RunCompletion) this.#steps.onCompletion(message);
+      return this.#notifications.push(message);
+    }
+    if (message.type !== MessageType.ProposeRunCompletionAck || !this.#hasTrees) {
+      return this.#violation(`${messageTypeName(message.type)} came after the replay`);
+    }
+    const completion = this.#steps.acknowledged(message.completionId);
+    if (completion !== undefined) return this.#notifications.push(completion);
+    this.#violation(`step ${message.completionId} was acknowledged, but no result was proposed`);
   }
 
   #begin(opening: Opening, recorded: RecordedCommands): void {
@@ -194,6 +176,11 @@ export class ReplayMachine<A> {
     return this.#commandIndex;
   }
 
+  /** The command of the journal that the next operation must equal; undefined when there is none. */
+  get nextRecorded(): Command | undefined {
+    return this.#state.name === "replaying" ? this.#state.recorded.next.command : undefined;
+  }
+
   /** Issues a command: takes the recorded one, which is returned, or writes this one. */
   command(attempted: Command): Command {
     const state = this.#state;
@@ -201,7 +188,7 @@ export class ReplayMachine<A> {
       case "processing":
         this.#commandIndex += 1;
         this.#newCommands += 1;
-        this.#outbox.emit(attempted);
+        this.#outbox.emit(attempted, false);
         return attempted;
       case "replaying":
         return this.#take(state, attempted);
@@ -254,36 +241,29 @@ export class ReplayMachine<A> {
     const resultCompletionId = this.allocateCompletionId();
     const isNew = this.#state.name === "processing";
     this.command({ type: MessageType.RunCommand, name, resultCompletionId });
-    const leaf = new RunLeaf(
-      { kind: "completion", completionId: resultCompletionId },
-      { name, index: this.#commandIndex, isNew },
-      action,
-    );
-    this.#notifications.expectCompletion(resultCompletionId, leaf);
-    this.#idleRuns += 1;
+    const command = { name, index: this.#commandIndex, isNew };
+    const leaf = new RunLeaf(resultCompletionId, command, action);
+    this.#steps.add(leaf);
     return leaf;
   }
 
-  /** Hands the result of a step to the server. It becomes known when the server says that it is recorded. */
+  /**
+   * Hands the result of a step to the server. It becomes known when the server says that it is recorded; the bytes must not
+   * change until then, because from V7 they are not sent back.
+   */
   proposeRun(run: RunLeaf<A>, result: Outcome): void {
     run.state = "proposed";
     if (!this.#isOpen) return;
-    this.#proposals += 1;
-    const resultCompletionId = run.id.kind === "completion" ? run.id.completionId : 0;
-    this.#outbox.emit({ type: MessageType.ProposeRunCompletion, resultCompletionId, result });
+    if (this.#hasTrees) run.proposal = result;
+    this.#steps.onProposed();
+    const { completionId: resultCompletionId } = run;
+    const type = MessageType.ProposeRunCompletion;
+    this.#outbox.emit({ type, resultCompletionId, result }, this.#hasTrees);
   }
 
-  /**
-   * How often and how long earlier attempts have tried this step. The server counts since it last stored a command, so
-   * that its figures speak of this step only when nothing was stored after it and before now.
-   */
+  /** How often and how long earlier attempts have tried this step, as far as that is known. */
   triedBefore(run: RunLeaf<A>): { readonly attempts: number; readonly durationMs: number } {
-    const start = this.opening?.start;
-    const isFirstWork = this.#proposals === 0 && this.#newCommands === (run.isNew ? 1 : 0);
-    const attempts = start?.retryCountSinceLastStoredEntry ?? 0;
-    if (start === undefined || !isFirstWork || attempts === 0)
-      return { attempts: 0, durationMs: 0 };
-    return { attempts, durationMs: start.durationSinceLastStoredEntryMs };
+    return this.#steps.triedBefore(run, this.opening?.start, this.#newCommands);
   }
 
   /** A step failed in a way that is to be tried again: the attempt fails with it. */
@@ -315,8 +295,11 @@ export class ReplayMachine<A> {
   }
 
   #blocked(awaiting: Awaiting): Progress<A> {
-    const mayExecute = !this.#cancellation.isPassingOn && this.#idleRuns > 0;
-    if (this.#state.name === "processing" && !mayExecute && !this.#inputClosed) return WAITING;
+    const mayExecute = !this.#cancellation.isPassingOn && this.#steps.hasIdle;
+    if (this.#state.name === "processing" && !mayExecute && !this.#inputClosed) {
+      this.#announce(awaiting);
+      return WAITING;
+    }
     const leaves = this.#awaited(awaiting);
     if (this.#state.name === "replaying") {
       // The recorded attempt went on from here, so it knew a result that is not in the journal.
@@ -324,16 +307,28 @@ export class ReplayMachine<A> {
       this.#mismatch(this.#state.recorded, `waits for ${ids === "" ? "nothing" : ids}`);
       return CLOSED;
     }
-    const runs = leaves.filter((leaf): leaf is RunLeaf<A> => leaf instanceof RunLeaf);
-    const idle = new Set(runs.filter(({ state }) => state === "waiting"));
-    if (idle.size > 0) {
-      for (const run of idle) run.state = "executing";
-      this.#idleRuns -= idle.size;
-      return { kind: "execute", runs: [...idle] };
+    const runs = this.#steps.startIdle(leaves);
+    if (runs.size > 0) return { kind: "execute", runs: [...runs] };
+    if (!this.#inputClosed || this.#steps.areExecuting(leaves)) {
+      this.#announce(awaiting);
+      return WAITING;
     }
-    if (!this.#inputClosed || runs.some(({ state }) => state === "executing")) return WAITING;
-    this.#suspend(leaves);
+    this.#suspend(awaiting, leaves);
     return CLOSED;
+  }
+
+  /**
+   * Tells the server what the handler waits for, once for each wait; nothing depends on it. Not while a step is under way,
+   * which is no wait for the server, and not for the ids of children, which are there at once.
+   */
+  #announce(awaiting: Awaiting): void {
+    if (!this.#hasTrees || this.#inputClosed || this.#steps.hasBusy) return;
+    if (awaiting.generation === this.#announced || this.#cancellation.isPassingOn) return;
+    this.#announced = awaiting.generation;
+    const awaitingOn = awaitTree(awaiting, this.#cancellation.isPossible);
+    if (awaitingOn === undefined) return;
+    const type = MessageType.AwaitingOn;
+    this.#outbox.emit({ type, awaitingOn, executingSideEffects: false }, false);
   }
 
   #awaited(awaiting: Awaiting): Leaf[] {
@@ -343,8 +338,12 @@ export class ReplayMachine<A> {
     return leaves;
   }
 
-  #suspend(leaves: readonly Leaf[]): void {
-    const message = suspension(leaves, this.#cancellation.isPossible);
+  #suspend(awaiting: Awaiting, leaves: readonly Leaf[]): void {
+    const { isPossible, isPassingOn, nextChild } = this.#cancellation;
+    const awaited = isPassingOn && nextChild !== undefined ? nextChild : awaiting;
+    const message = this.#hasTrees
+      ? treeSuspension(awaitTree(awaited, isPossible))
+      : suspension(leaves, isPossible);
     if (message !== undefined) return this.#close(message);
     this.fail({
       code: INTERNAL_ERROR,
@@ -364,11 +363,11 @@ export class ReplayMachine<A> {
 
   /** The attempt fails; the server tries again, or does what its policy says. */
   fail(failure: AttemptFailure): void {
-    if (this.#isOpen) this.#close(errorMessage(failure));
+    if (this.#isOpen) this.#close(errorMessage(failure, this.#hasTrees));
   }
 
   #close(terminal: Message): void {
-    this.#outbox.emit(terminal);
+    this.#outbox.emit(terminal, false);
     this.#state = { name: "closed" };
   }
 
@@ -384,14 +383,7 @@ export class ReplayMachine<A> {
   #mismatch(recorded: RecordedCommands, now: string, attempted?: Command): void {
     this.#commandIndex += 1;
     const next = recorded.take();
-    this.fail(mismatch(next, this.#commandIndex, now, attempted ?? next.command));
+    const failure = mismatch(next, this.#commandIndex, now, attempted ?? next.command);
+    this.fail({ ...failure, behavior: this.#onMismatch });
   }
-}
-
-function isNotificationMessage(message: Message): message is Notification {
-  return isNotification(message.type);
-}
-
-function isCommandMessage(message: Message): message is Command {
-  return message.type >= MessageType.InputCommand && !isNotification(message.type);
 }

@@ -31,6 +31,10 @@ export class Notifications {
     this.#completions.expect(completionId, leaf);
   }
 
+  completionLeaf(completionId: number): Leaf | undefined {
+    return this.#completions.leaf(completionId);
+  }
+
   signal(index: number): Leaf {
     const leaf = new Leaf({ kind: "signal-index", index });
     this.#signals.expect(index, leaf);
@@ -87,6 +91,10 @@ class Slots {
     if (this.#early.size === 0) return;
     const result = this.#early.get(number);
     if (result !== undefined) leaf.deliver(result);
+  }
+
+  leaf(number: number): Leaf | undefined {
+    return this.#leaves.get(number);
   }
 
   deliver(number: number, result: NotificationResult): void {

@@ -98,3 +98,25 @@ export function attachInvocation(machine: Machine, target: InvocationTarget): Le
   machine.command({ type, name: "", target, resultCompletionId });
   return machine.completion(resultCompletionId);
 }
+
+/** Its value or failure, once it has one. */
+export function getPromise(machine: Machine, key: string): Leaf {
+  const resultCompletionId = machine.allocateCompletionId();
+  machine.command({ type: MessageType.GetPromiseCommand, name: "", key, resultCompletionId });
+  return machine.completion(resultCompletionId);
+}
+
+/** Its value or failure; void when it has none yet. */
+export function peekPromise(machine: Machine, key: string): Leaf {
+  const resultCompletionId = machine.allocateCompletionId();
+  machine.command({ type: MessageType.PeekPromiseCommand, name: "", key, resultCompletionId });
+  return machine.completion(resultCompletionId);
+}
+
+/** Void, or a failure when it had been completed before. */
+export function completePromise(machine: Machine, key: string, completion: Outcome): Leaf {
+  const resultCompletionId = machine.allocateCompletionId();
+  const type = MessageType.CompletePromiseCommand;
+  machine.command({ type, name: "", key, completion, resultCompletionId });
+  return machine.completion(resultCompletionId);
+}

@@ -1,9 +1,15 @@
 /** The messages that end an attempt without a result: Error and Suspension. */
 import { MessageType } from "../protocol/message-type.ts";
 import { CANCEL_SIGNAL } from "../protocol/messages.ts";
-import type { Command, ErrorMessage, Suspension } from "../protocol/messages.ts";
+import type {
+  Command,
+  ErrorBehavior,
+  ErrorMessage,
+  Future,
+  Suspension,
+} from "../protocol/messages.ts";
 import type { Leaf } from "./await-node.ts";
-import { describeCommand } from "./command-match.ts";
+import { describeCommand } from "./describe-command.ts";
 import type { RecordedCommand } from "./recorded-commands.ts";
 
 /** Codes of the protocol (section 8.12). */
@@ -24,14 +30,21 @@ export interface AttemptFailure {
   };
   /** Replaces the delay of the server's policy for the next attempt. */
   readonly nextRetryDelayMs?: number;
+  /** Default: to be tried again. Said from V7; before, failures are always tried again. */
+  readonly behavior?: ErrorBehavior;
 }
+
+export const RETRY = 0;
+export const PAUSE = 1;
 
 const ADVICE =
   "A handler must make the same operations in the same order in every attempt: what may vary belongs into ctx.run, and " +
   "changed code into a new deployment.";
 
-export function errorMessage(failure: AttemptFailure): ErrorMessage {
+/** @param withBehavior the server knows the field */
+export function errorMessage(failure: AttemptFailure, withBehavior: boolean): ErrorMessage {
   const { code, message, stacktrace = "", relatedCommand, nextRetryDelayMs } = failure;
+  const { behavior = RETRY } = failure;
   return {
     type: MessageType.Error,
     code,
@@ -39,10 +52,11 @@ export function errorMessage(failure: AttemptFailure): ErrorMessage {
     stacktrace,
     ...(relatedCommand !== undefined && {
       relatedCommandIndex: relatedCommand.index,
-      relatedCommandName: relatedCommand.name,
+      ...(relatedCommand.name !== "" && { relatedCommandName: relatedCommand.name }),
       relatedCommandType: relatedCommand.type,
     }),
     ...(nextRetryDelayMs !== undefined && { nextRetryDelayMs }),
+    ...(withBehavior && behavior !== RETRY && { behavior }),
   };
 }
 
@@ -66,7 +80,14 @@ export function mismatch(
   };
 }
 
-/** What would wake the handler up; undefined when nothing ever could. */
+/** What would wake the handler up, from V7. */
+export function treeSuspension(awaitingOn: Future | undefined): Suspension | undefined {
+  if (awaitingOn === undefined) return undefined;
+  const type = MessageType.Suspension;
+  return { type, completions: [], signals: [], namedSignals: [], awaitingOn };
+}
+
+/** What would wake the handler up, before V7; undefined when nothing ever could. */
 export function suspension(leaves: readonly Leaf[], cancellable: boolean): Suspension | undefined {
   const completions = new Set<number>();
   const signals = new Set<number>(cancellable ? [CANCEL_SIGNAL] : []);

@@ -29,9 +29,14 @@ export function jsonAnswer(
   document: unknown,
   headers: Readonly<Record<string, string>> = {},
 ): Response {
-  return new Response(JSON.stringify(document), {
+  const body = JSON.stringify(document);
+  return new Response(body, {
     status,
-    headers: { "content-type": "application/json", ...headers },
+    headers: {
+      "content-type": "application/json",
+      "content-length": String(Buffer.byteLength(body)),
+      ...headers,
+    },
   });
 }
 

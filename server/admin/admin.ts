@@ -1,51 +1,50 @@
 /**
- * The admin API: operators register deployments and look after invocations. On Hono; not a hot path. Every answer that is not
- * empty is JSON, errors `{message, restate_code}`.
+ * The admin API: operators register deployments and look after invocations. On Hono; not a hot path. Errors are JSON,
+ * `{message, restate_code}`.
  */
 import { getRequestListener } from "@hono/node-server";
 import { Hono } from "hono";
+import { compress } from "hono/compress";
 import type { Clock } from "../base/clock.ts";
 import { pooledRandom, type Random } from "../base/ids.ts";
-import type { Door } from "../processor/ports.ts";
-import { AdminError, emptyAnswer, errorAnswer, jsonAnswer } from "./admin-error.ts";
+import type { MachineSettings } from "../machine/settings.ts";
+import type { Door, LiveAttempts } from "../processor/ports.ts";
+import { AdminError, errorAnswer } from "./admin-error.ts";
+import { DeploymentChanges } from "./deployment-changes.ts";
+import { deploymentRoutes } from "./deployment-routes.ts";
+import { type Discover, Discovery, type TargetProblem } from "./discovery.ts";
 import { type Guard, guardOf } from "./guard.ts";
 import { invocationRoutes } from "./invocations.ts";
-import { type Discover, Registrar } from "./registrar.ts";
-import { registryRoutes } from "./registry-routes.ts";
-import { type Route, routesApp } from "./routes.ts";
-import type { ServiceDefaults } from "./service-view.ts";
+import { Line } from "./line.ts";
+import { operationRoutes } from "./operation-routes.ts";
+import { queryRoute, type RunQuery } from "./query-route.ts";
+import { Registrar } from "./registrar.ts";
+import { API_VERSIONS, type Route, routesApp } from "./routes.ts";
+import { type MetricsText, serverRoutes } from "./server-routes.ts";
+import { serviceRoutes } from "./service-routes.ts";
+import { UNSUPPORTED_ROUTES } from "./unsupported-routes.ts";
 
 /** More than anybody has; each is kept in memory with the schemas of its handlers. */
 const DEPLOYMENTS_MAX = 10_000;
 
-/** The versions of this API that are answered, all alike. */
-const PREFIXES = ["", "/v2", "/v3", "/v4"];
-const API_VERSION_MIN = 2;
-const API_VERSION_MAX = 4;
-
-/** Features of the reference server that clients ask for; this server has none of them. */
-const FEATURES = [
-  "invoker_yield",
-  "kafka_scope",
-  "preflight_invocation_termination_retention",
-  "protocol_v7",
-  "scoped_promise_table_migration",
-  "scoped_state_table_migration",
-  "scoped_virtual_objects",
-  "unique_random_seeds",
-  "vqueue_obsolete_cleanup",
-  "vqueues",
-  "vqueues_async_refill",
-  "vqueues_migration_skip_completed",
-];
+/** Smaller answers are not worth compressing. */
+const COMPRESSED_BYTES_MIN = 1024;
 
 export interface AdminOptions {
   readonly door: Door;
   readonly clock: Clock;
+  readonly live: LiveAttempts;
+  readonly query: RunQuery;
+  readonly metrics: () => Promise<MetricsText>;
   readonly discover: Discover;
   /** Why a deployment may not have this address; null when it may. */
-  readonly targetProblem: (url: URL) => string | null;
-  readonly defaults: ServiceDefaults;
+  readonly targetProblem: TargetProblem;
+  /** Timeouts where a service says nothing. */
+  readonly defaults: { readonly inactivityTimeoutMs: number; readonly abortTimeoutMs: number };
+  /** What else holds where a service says nothing. */
+  readonly settings: MachineSettings;
+  /** Names of the additional headers that make two registrations of one address distinct. */
+  readonly routingHeaders: readonly string[];
   /** Of this server. */
   readonly version: string;
   /** Where callers find the ingress. */
@@ -62,19 +61,18 @@ export type AdminHandle = ReturnType<typeof getRequestListener>;
 
 /** For a listener: answers one request. */
 export function createAdmin(options: AdminOptions): AdminHandle {
-  const { door, clock, discover, targetProblem } = options;
-  const { random = pooledRandom(), deploymentsMax = DEPLOYMENTS_MAX } = options;
-  const registrar = new Registrar({ door, clock, random, discover, targetProblem, deploymentsMax });
-  const api = routesApp([
-    ...serverRoutes(options),
-    ...registryRoutes(door, registrar, options.defaults),
-    ...invocationRoutes(door),
-  ]);
+  const routes = adminRoutes(options);
   const app = new Hono();
+  app.use(compress({ threshold: COMPRESSED_BYTES_MIN }));
   protect(app, guardOf(options.token));
-  for (const prefix of PREFIXES) app.route(prefix === "" ? "/" : prefix, api);
+  const newest = Math.max(...API_VERSIONS);
+  for (const version of API_VERSIONS) {
+    const api = routesApp(routes, version);
+    app.route(`/v${version}`, api);
+    if (version === newest) app.route("/", api);
+  }
   app.all("/v1/*", () => {
-    const supported = `v${API_VERSION_MIN} to v${API_VERSION_MAX}`;
+    const supported = `v${Math.min(...API_VERSIONS)} to v${newest}`;
     throw new AdminError(400, `version 1 of this API is no longer served; use ${supported}`);
   });
   app.notFound(() => errorAnswer(new AdminError(404, "there is nothing under this path")));
@@ -92,23 +90,32 @@ export function createAdmin(options: AdminOptions): AdminHandle {
   });
 }
 
+/** All routes, of all versions. */
+export function adminRoutes(options: AdminOptions): Route[] {
+  const { door, clock, live, query, settings, ingressUrl } = options;
+  const { random = pooledRandom(), deploymentsMax = DEPLOYMENTS_MAX } = options;
+  const { inactivityTimeoutMs, abortTimeoutMs } = options.defaults;
+  const defaults = { inactivityTimeoutMs, abortTimeoutMs, settings };
+  const routingHeaders = options.routingHeaders.map((name) => name.toLowerCase());
+  const discovery = new Discovery(options.discover, options.targetProblem);
+  const line = new Line();
+  const core = { door, clock, random, discovery, line };
+  const registrar = new Registrar({ ...core, routingHeaders, deploymentsMax });
+  const changes = new DeploymentChanges({ ...core, live, query });
+  return [
+    ...serverRoutes(options),
+    ...deploymentRoutes({ door, registrar, changes, defaults, live, query }),
+    ...serviceRoutes({ door, line, defaults, ingressUrl }),
+    ...invocationRoutes({ door, live, clock }),
+    ...operationRoutes({ door, clock, random }),
+    queryRoute(query),
+    ...UNSUPPORTED_ROUTES,
+  ];
+}
+
 function protect(app: Hono, guard: Guard): void {
   app.use(async (context, next) => {
     if (!/^(?:\/v[234])?\/health$/.test(context.req.path)) guard(context.req.raw);
     await next();
   });
-}
-
-function serverRoutes({ version, ingressUrl }: AdminOptions): Route[] {
-  const document = {
-    version,
-    min_admin_api_version: API_VERSION_MIN,
-    max_admin_api_version: API_VERSION_MAX,
-    ingress_endpoint: ingressUrl,
-    features: Object.fromEntries(FEATURES.map((feature) => [feature, false])),
-  };
-  return [
-    { method: "GET", path: "/health", handle: () => emptyAnswer(200) },
-    { method: "GET", path: "/version", handle: () => jsonAnswer(200, document) },
-  ];
 }

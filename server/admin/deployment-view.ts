@@ -1,17 +1,16 @@
 /** Deployments as the admin API shows them (HTTP API 2.3); pure. */
 import type { Deployment, Registry, ServiceRevision } from "../machine/registry.ts";
-import {
-  deploymentWarnings,
-  type ServiceDefaults,
-  serviceView,
-  type View,
-} from "./service-view.ts";
+import { statusOf, type Usage } from "./deployment-usage.ts";
+import { deploymentWarnings, type ServiceDefaults, serviceView } from "./service-view.ts";
 import { timestamp } from "./timestamp.ts";
+import type { View } from "./view.ts";
 
+/** The answer to a registration. `notes` are told beside the warnings. */
 export function registeredView(
   registry: Registry,
   deployment: Deployment,
   defaults: ServiceDefaults,
+  notes: readonly string[],
 ): View {
   const { id, minProtocolVersion, maxProtocolVersion, sdkVersion } = deployment;
   return {
@@ -20,18 +19,18 @@ export function registeredView(
     min_protocol_version: minProtocolVersion,
     max_protocol_version: maxProtocolVersion,
     sdk_version: sdkVersion ?? undefined,
-    info: warnings(deployment),
+    info: infoOf(deployment, notes),
   };
 }
 
-export function deploymentListView(registry: Registry): View[] {
+export function deploymentListView(registry: Registry, usage: Usage): View[] {
   return [...registry.deployments.values()].map((deployment) => ({
-    ...fieldsOf(deployment),
+    ...fieldsOf(registry, deployment, usage),
     services: deployment.services.map(({ name }) => ({
       name,
       revision: revisionOf(registry, deployment, name).revision,
     })),
-    info: warnings(deployment),
+    info: infoOf(deployment),
   }));
 }
 
@@ -39,17 +38,19 @@ export function deploymentView(
   registry: Registry,
   deployment: Deployment,
   defaults: ServiceDefaults,
+  usage: Usage,
 ): View {
   return {
-    ...fieldsOf(deployment),
+    ...fieldsOf(registry, deployment, usage),
     services: servicesView(registry, deployment, defaults),
-    info: warnings(deployment),
+    info: infoOf(deployment),
   };
 }
 
-function fieldsOf(deployment: Deployment): View {
+function fieldsOf(registry: Registry, deployment: Deployment, usage: Usage): View {
+  const { id, drainingSinceMs } = deployment;
   return {
-    id: deployment.id,
+    id,
     uri: deployment.uri,
     protocol_type: deployment.protocolMode === "BIDI_STREAM" ? "BidiStream" : "RequestResponse",
     http_version: deployment.httpVersion,
@@ -59,6 +60,9 @@ function fieldsOf(deployment: Deployment): View {
     min_protocol_version: deployment.minProtocolVersion,
     max_protocol_version: deployment.maxProtocolVersion,
     sdk_version: deployment.sdkVersion ?? undefined,
+    status: statusOf(registry, id, usage),
+    active_invocations: usage.counts === null ? null : (usage.counts.get(id) ?? 0),
+    draining_since: drainingSinceMs === null ? undefined : timestamp(drainingSinceMs),
   };
 }
 
@@ -68,34 +72,21 @@ function servicesView(
   defaults: ServiceDefaults,
 ): View[] {
   return deployment.services.map((service) =>
-    serviceView(service, revisionOf(registry, deployment, service.name), defaults),
+    serviceView(registry, service, revisionOf(registry, deployment, service.name), defaults),
   );
 }
 
-/**
- * The registry names the latest revision of a service. Earlier ones are counted down from it, in the order in which their
- * deployments were registered.
- */
+/** The latest that a deployment has of a service: each time it is overwritten it gets one more. */
 function revisionOf(registry: Registry, deployment: Deployment, service: string): ServiceRevision {
-  const latest = registry.services.get(service);
-  const later = [...registry.deployments.values()].filter(
-    (other) =>
-      other.id !== deployment.id &&
-      other.services.some(({ name }) => name === service) &&
-      (other.id === latest?.deploymentId || isLater(other, deployment)),
-  );
-  const isLatest = latest?.deploymentId === deployment.id;
-  const revision = (latest?.revision ?? 1) - (isLatest ? 0 : later.length);
-  return { service, revision: Math.max(1, revision), deploymentId: deployment.id };
+  const own = registry.revisions
+    .get(service)
+    ?.findLast(({ deploymentId }) => deploymentId === deployment.id);
+  return own ?? { service, revision: 0, deploymentId: deployment.id };
 }
 
-function isLater(a: Deployment, b: Deployment): boolean {
-  return a.createdAtMs === b.createdAtMs ? a.id > b.id : a.createdAtMs > b.createdAtMs;
-}
-
-function warnings(deployment: Deployment): View[] | undefined {
-  const found = deploymentWarnings(deployment);
-  return found.length === 0 ? undefined : found;
+function infoOf(deployment: Deployment, notes: readonly string[] = []): View[] | undefined {
+  const info = [...deploymentWarnings(deployment), ...notes.map((message) => ({ message }))];
+  return info.length === 0 ? undefined : info;
 }
 
 function unlessEmpty(

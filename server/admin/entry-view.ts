@@ -9,23 +9,24 @@ import type {
   NotificationResult,
 } from "../../sdk/protocol/messages.ts";
 import type { Entry } from "../journal/summary.ts";
-import type { View } from "./service-view.ts";
 import { timestamp } from "./timestamp.ts";
+import type { View } from "./view.ts";
 
 export function entryView(entry: Entry): View {
-  const { index, type, body } = entry;
+  const { index, type, body, atMs } = entry;
   const message = decoded(entry);
   return {
     index,
     kind: isCommand(type) ? "command" : "notification",
     type: messageTypeName(type),
+    at: timestamp(atMs),
     ...(message === null ? { undecodable: true } : messageView(message)),
     bytes: body.length,
   };
 }
 
 /** Null for what this version cannot read: it is shown all the same. */
-function decoded(entry: Entry): Message | null {
+export function decoded(entry: Entry): Message | null {
   try {
     return decodeMessage(entry.type, entry.body);
   } catch {
@@ -41,7 +42,7 @@ function messageView(message: Message): View {
 }
 
 /** What a command asks for. */
-export function commandView(command: Command): View {
+function commandView(command: Command): View {
   switch (command.type) {
     case MessageType.OutputCommand:
       return resultView(command.result);
@@ -55,14 +56,26 @@ export function commandView(command: Command): View {
     }
     case MessageType.AttachInvocationCommand:
     case MessageType.GetInvocationOutputCommand:
-      return { ...completionView(command), target: targetText(command.target) };
+      return { ...completionView(command), target: attachedText(command.target) };
     case MessageType.SendSignalCommand:
       return { target: command.targetInvocationId, ...notificationIdView(command.signal) };
     case MessageType.CompleteAwakeableCommand:
-      return { awakeable_id: command.awakeableId };
+      return { awakeable_id: command.awakeableId, ...resultView(command.result) };
     default:
-      return "resultCompletionId" in command ? completionView(command) : {};
+      return {
+        ...("resultCompletionId" in command ? completionView(command) : {}),
+        ...keyView(command),
+      };
   }
+}
+
+/** The promise, or the piece of state, that a command is about. */
+function keyView(command: Command): View {
+  if (!("key" in command)) return {};
+  const { key } = command;
+  return typeof key === "string"
+    ? { promise: key }
+    : { state_key: Buffer.from(key).toString("utf8") };
 }
 
 function completionView({ resultCompletionId }: { readonly resultCompletionId: number }): View {
@@ -80,7 +93,8 @@ function calleeView(
   };
 }
 
-function targetText(target: InvocationTarget): string {
+/** What an attach names. */
+export function attachedText(target: InvocationTarget): string {
   switch (target.kind) {
     case "invocation-id":
       return target.invocationId;
@@ -93,7 +107,7 @@ function targetText(target: InvocationTarget): string {
   }
 }
 
-export function notificationIdView(id: NotificationId): View {
+function notificationIdView(id: NotificationId): View {
   switch (id.kind) {
     case "completion":
       return { completion_id: id.completionId };

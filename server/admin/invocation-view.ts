@@ -1,90 +1,136 @@
 /** An invocation as operators see it: what it does, since when, and why it does not go on. */
 import { invocationIdToString } from "../../sdk/protocol/ids.ts";
-import { messageTypeName } from "../../sdk/protocol/message-type.ts";
-import type { Invocation } from "../machine/invocation.ts";
+import { formatDurationMs } from "../base/duration.ts";
+import { instanceOf, type Invocation } from "../machine/invocation.ts";
 import type { Reader } from "../machine/tx.ts";
-import type { View } from "./service-view.ts";
+import type { LiveAttempt, LiveAttempts } from "../processor/ports.ts";
+import { decoded } from "./entry-view.ts";
+import { eventView } from "./event-view.ts";
+import { failureView } from "./failure-view.ts";
+import { futureView } from "./future-view.ts";
+import { targetText } from "./target-text.ts";
 import { timestamp } from "./timestamp.ts";
-import { waitingView } from "./waiting.ts";
+import type { View } from "./view.ts";
+import { whyView } from "./why.ts";
 
-export function invocationView(reader: Reader, invocation: Invocation): View {
-  const { id, target, state, pin, journal } = invocation;
+/** The newest so many are shown. */
+const EVENTS_MAX = 20;
+
+export function invocationView(reader: Reader, live: LiveAttempts, invocation: Invocation): View {
+  const { id, target, state, pin, journal, caller, restartedFrom, trace } = invocation;
+  const why = whyView({ reader, live, levels: 1 }, invocation);
+  const attempt = live.of(invocation.seq);
+  const events = reader.events(invocation.seq).slice(-EVENTS_MAX);
+  const callerOf = caller === null ? undefined : reader.invocation(caller.seq);
   return {
     id: invocationIdToString(id),
     status: state.status,
-    explanation: explain(invocation),
-    target: targetText(invocation),
+    explanation: why["explanation"],
+    target: targetText(target),
     target_service_name: target.service,
     target_handler_name: target.handler,
     target_service_key: target.key ?? undefined,
+    kind: invocation.kind,
     idempotency_key: invocation.idempotencyKey ?? undefined,
+    caller_id: callerOf === undefined ? undefined : invocationIdToString(callerOf.id),
+    restarted_from: restartedFrom === null ? undefined : invocationIdToString(restartedFrom),
+    trace_id: trace?.traceId,
     created_at: timestamp(invocation.createdAtMs),
     modified_at: timestamp(invocation.modifiedAtMs),
     ...timesOf(invocation),
+    ...stateOf(reader, invocation),
+    completion_retention: formatDurationMs(invocation.completionRetentionMs),
+    journal_retention: formatDurationMs(invocation.journalRetentionMs),
     pinned_deployment_id: pin?.deploymentId,
     pinned_service_protocol_version: pin?.protocolVersion,
+    attempt: attempt === undefined ? undefined : attemptView(invocation, attempt),
     retry_count: invocation.retryCount,
-    last_failure: failureView(invocation),
-    waiting_for:
-      state.status === "suspended" ? waitingView(reader, invocation, state.awaiting) : undefined,
+    last_failure: lastFailureView(invocation),
+    waiting_for: state.status === "completed" ? undefined : why["causes"],
     journal_size: journal.length,
     journal_commands_size: journal.commands,
+    is_journal_purged: invocation.isJournalPurged || undefined,
+    events: events.length === 0 ? undefined : events.map((event) => eventView(id, event)),
   };
 }
 
-function targetText({ target: { service, key, handler } }: Invocation): string {
-  return key === null ? `${service}/${handler}` : `${service}/${key}/${handler}`;
+function timesOf({ startAtMs, queuedAtMs, runningAtMs, lastStartAtMs }: Invocation): View {
+  return {
+    scheduled_start_at: optionalTime(startAtMs),
+    queued_at: optionalTime(queuedAtMs),
+    running_at: optionalTime(runningAtMs),
+    last_start_at: optionalTime(lastStartAtMs),
+  };
 }
 
-function timesOf({ state, retentionMs }: Invocation): View {
+function optionalTime(ms: number | null): string | undefined {
+  return ms === null ? undefined : timestamp(ms);
+}
+
+/** What belongs to its status alone. */
+function stateOf(reader: Reader, invocation: Invocation): View {
+  const { state, completionRetentionMs } = invocation;
   switch (state.status) {
-    case "scheduled":
-      return { scheduled_start_at: timestamp(state.startAtMs) };
+    case "running":
+      return { is_pausing: state.isPausing || undefined };
+    case "queued":
+      return { queue: queueView(reader, invocation) };
     case "backing-off":
       return { next_retry_at: timestamp(state.retryAtMs) };
+    case "paused":
+      return { pause_reason: state.reason };
     case "completed":
       return {
         completed_at: timestamp(state.completedAtMs),
-        expires_at: timestamp(state.completedAtMs + retentionMs),
+        expires_at: timestamp(state.completedAtMs + completionRetentionMs),
+        ...resultView(reader, invocation.seq, state.outputIndex),
       };
     default:
       return {};
   }
 }
 
-function failureView({ lastFailure }: Invocation): View | undefined {
-  if (lastFailure === null) return undefined;
-  const { relatedCommandType: type } = lastFailure;
+/** Nobody looks further back in a queue. */
+const QUEUE_MAX = 1000;
+
+function queueView(reader: Reader, invocation: Invocation): View | undefined {
+  const instance = instanceOf(invocation);
+  if (instance === null) return undefined;
+  const at = reader.queue(instance, QUEUE_MAX).indexOf(invocation.seq);
+  const holderSeq = reader.lockHolder(instance);
+  const holder = holderSeq === undefined ? undefined : reader.invocation(holderSeq);
   return {
-    code: lastFailure.code,
-    error_code: lastFailure.errorCode,
-    message: lastFailure.message,
-    stacktrace: lastFailure.stacktrace,
-    at: timestamp(lastFailure.atMs),
-    related_command_index: lastFailure.relatedCommandIndex,
-    related_command_name: lastFailure.relatedCommandName,
-    related_command_type: type === undefined ? undefined : messageTypeName(type),
+    key: instance.key,
+    position: at < 0 ? undefined : at + 1,
+    holder: holder === undefined ? undefined : invocationIdToString(holder.id),
   };
 }
 
-/** One sentence on what it does now and what would make it go on. */
-function explain(invocation: Invocation): string {
-  const { state, retryCount, lastFailure } = invocation;
-  const cause = lastFailure === null ? "" : `: ${lastFailure.errorCode} ${lastFailure.message}`;
-  switch (state.status) {
-    case "scheduled":
-      return `starts at ${timestamp(state.startAtMs)}`;
-    case "running":
-      return lastFailure === null
-        ? "an attempt is running or about to start"
-        : `an attempt is running or about to start, after ${retryCount} failed${cause}`;
-    case "suspended":
-      return "no attempt is running; it goes on with the first result in waiting_for";
-    case "backing-off":
-      return `attempt ${retryCount} failed and the next begins at ${timestamp(state.retryAtMs)}${cause}`;
-    case "paused":
-      return `paused after ${retryCount} failed attempts${cause}. Mend the cause, then PATCH /invocations/${invocationIdToString(invocation.id)}/resume`;
-    default:
-      return "it has its result";
-  }
+/** How it ended, without the value. */
+function resultView(reader: Reader, seq: number, outputIndex: number): View {
+  const entry = reader.entries(seq, outputIndex, outputIndex + 1)[0];
+  const message = entry === undefined ? null : decoded(entry);
+  if (message === null || !("result" in message)) return {};
+  const { result } = message;
+  if (result.kind !== "failure") return { completion_result: "success" };
+  const { code, message: text } = result.failure;
+  return { completion_result: "failure", completion_failure: { code, message: text } };
+}
+
+function attemptView(
+  { id }: Invocation,
+  { epoch, deploymentId, sdkVersion, startedAtMs, awaitingOn }: LiveAttempt,
+): View {
+  return {
+    epoch,
+    deployment_id: deploymentId,
+    sdk_version: sdkVersion ?? undefined,
+    started_at: timestamp(startedAtMs),
+    awaiting_on: awaitingOn === null ? undefined : futureView(id, awaitingOn),
+  };
+}
+
+function lastFailureView({ lastFailure }: Invocation): View | undefined {
+  if (lastFailure === null) return undefined;
+  return { ...failureView(lastFailure), at: timestamp(lastFailure.atMs) };
 }

@@ -1,4 +1,4 @@
-/** The body of `POST /deployments`, checked and normalised; pure. */
+/** The bodies of `POST /deployments` and `PATCH /deployments/{id}`, checked and normalised; pure. */
 import { AdminError } from "./admin-error.ts";
 import { booleanField, type Fields, invalid, requireKnown, stringsField } from "./json-body.ts";
 
@@ -16,6 +16,16 @@ export interface RegisterRequest {
   readonly dryRun: boolean;
 }
 
+/** What is left out stays as it is. */
+export interface UpdateRequest {
+  readonly url: URL | null;
+  readonly useHttp11: boolean | null;
+  readonly additionalHeaders: Readonly<Record<string, string>> | null;
+  /** Whatever the endpoint offers now, also where running invocations may break. */
+  readonly overwrite: boolean;
+  readonly dryRun: boolean;
+}
+
 const FIELDS: ReadonlySet<string> = new Set([
   "uri",
   "use_http_11",
@@ -25,28 +35,60 @@ const FIELDS: ReadonlySet<string> = new Set([
   "breaking",
   "dry_run",
 ]);
+const UPDATE_FIELDS: ReadonlySet<string> = new Set([
+  "uri",
+  "use_http_11",
+  "additional_headers",
+  "overwrite",
+  "dry_run",
+]);
 
 const URI_LENGTH_MAX = 2048;
+/** Of additional headers, which go with every request, and of metadata. */
+const PAIRS_MAX = 64;
+const NAME_LENGTH_MAX = 256;
+const VALUE_LENGTH_MAX = 8192;
 
-export function parseRegisterRequest(fields: Fields): RegisterRequest {
+/** `force` is what version 2 of the API and the later ones differ in where the request does not say. */
+export function parseRegisterRequest(fields: Fields, forceByDefault: boolean): RegisterRequest {
+  refuseOtherKinds(fields);
+  requireKnown(fields, FIELDS);
+  return {
+    url: parseUri(fields["uri"]),
+    useHttp11: booleanField(fields, "use_http_11"),
+    additionalHeaders: headersField(fields),
+    metadata: pairsField(fields, "metadata"),
+    force: booleanField(fields, "force", forceByDefault),
+    breaking: booleanField(fields, "breaking"),
+    dryRun: booleanField(fields, "dry_run"),
+  };
+}
+
+/** Null for a body that asks for nothing. */
+export function parseUpdateRequest(fields: Fields): UpdateRequest | null {
+  refuseOtherKinds(fields);
+  requireKnown(fields, UPDATE_FIELDS);
+  const isGiven = (name: string): boolean => (fields[name] ?? null) !== null;
+  if (![...UPDATE_FIELDS].some(isGiven)) return null;
+  return {
+    url: isGiven("uri") ? parseUri(fields["uri"]) : null,
+    useHttp11: isGiven("use_http_11") ? booleanField(fields, "use_http_11") : null,
+    additionalHeaders: isGiven("additional_headers") ? headersField(fields) : null,
+    overwrite: booleanField(fields, "overwrite"),
+    dryRun: booleanField(fields, "dry_run"),
+  };
+}
+
+function refuseOtherKinds(fields: Fields): void {
   for (const [name, feature] of [
     ["arn", "AWS Lambda functions"],
+    ["assume_role_arn", "AWS Lambda functions"],
     ["auth", "Google ID tokens"],
   ] as const) {
     if ((fields[name] ?? null) !== null) {
       throw new AdminError(400, `${feature} cannot be registered with this server yet`);
     }
   }
-  requireKnown(fields, FIELDS);
-  return {
-    url: parseUri(fields["uri"]),
-    useHttp11: booleanField(fields, "use_http_11"),
-    additionalHeaders: headersField(fields),
-    metadata: stringsField(fields, "metadata"),
-    force: booleanField(fields, "force"),
-    breaking: booleanField(fields, "breaking"),
-    dryRun: booleanField(fields, "dry_run"),
-  };
 }
 
 function parseUri(uri: unknown): URL {
@@ -68,6 +110,20 @@ function badUri(why: string): AdminError {
   return new AdminError(400, `the uri cannot be used: ${why}`);
 }
 
+function pairsField(fields: Fields, field: string): Record<string, string> {
+  const pairs = stringsField(fields, field);
+  const names = Object.keys(pairs);
+  if (names.length > PAIRS_MAX)
+    throw new AdminError(400, `${field} has more than ${PAIRS_MAX} names`);
+  if (names.some((name) => name.length > NAME_LENGTH_MAX)) {
+    throw new AdminError(400, `a name in ${field} is longer than ${NAME_LENGTH_MAX} characters`);
+  }
+  if (Object.values(pairs).some((value) => value.length > VALUE_LENGTH_MAX)) {
+    throw new AdminError(400, `a value in ${field} is longer than ${VALUE_LENGTH_MAX} characters`);
+  }
+  return pairs;
+}
+
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9a-zA-Z-]+$/;
 const HEADER_VALUE = /^[\t\x20-\x7e]*$/;
 
@@ -87,7 +143,7 @@ const OWN_HEADERS: ReadonlySet<string> = new Set([
 
 function headersField(fields: Fields): Record<string, string> {
   const headers: Record<string, string> = {};
-  for (const [name, value] of Object.entries(stringsField(fields, "additional_headers"))) {
+  for (const [name, value] of Object.entries(pairsField(fields, "additional_headers"))) {
     const key = name.toLowerCase();
     if (!HEADER_NAME.test(name)) throw new AdminError(400, `'${name}' is no header name`);
     if (OWN_HEADERS.has(key)) throw new AdminError(400, `the header ${key} is set by the server`);

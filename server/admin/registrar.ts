@@ -1,9 +1,9 @@
 /**
  * Registers deployments (HTTP API 2.4).
  *
- * R1 The same address with the same headers is one deployment: to register it again changes nothing and asks nobody, unless
- *    forced.
- * R2 What is decided from the registry is stored before the next registration decides: they stand in a line from there on.
+ * R1 The same address with the same routing headers is one deployment: to register it again changes nothing and asks nobody,
+ *    unless forced.
+ * R2 What is decided from the registry is stored before the next change of it decides: they stand in a line from there on.
  */
 import { deploymentIdToString } from "../../sdk/protocol/ids.ts";
 import { mintDeploymentId, type Random } from "../base/ids.ts";
@@ -12,29 +12,18 @@ import { type Deployment, type Registry, withDeployment } from "../machine/regis
 import type { Door } from "../processor/ports.ts";
 import { AdminError } from "./admin-error.ts";
 import { askDoor } from "./ask-door.ts";
+import type { Discovered, Discovery } from "./discovery.ts";
+import type { Line } from "./line.ts";
 import type { RegisterRequest } from "./register-request.ts";
-
-/** What an endpoint is asked for, and with what. */
-export interface DiscoveryRequest {
-  readonly uri: string;
-  readonly useHttp11: boolean;
-  readonly additionalHeaders: Readonly<Record<string, string>>;
-  readonly metadata: Readonly<Record<string, string>>;
-}
-
-/** A deployment that has no identity yet. */
-export type Discovered = Omit<Deployment, "id" | "createdAtMs">;
-
-/** Rejects with an error whose `code` is of the form `META0003` when the endpoint is at fault. */
-export type Discover = (request: DiscoveryRequest) => Promise<Discovered>;
 
 export interface RegistrarOptions {
   readonly door: Door;
   readonly clock: Clock;
   readonly random: Random;
-  readonly discover: Discover;
-  /** Why a deployment may not have this address; null when it may. */
-  readonly targetProblem: (url: URL) => string | null;
+  readonly discovery: Discovery;
+  readonly line: Line;
+  /** Names in lower case of the additional headers that make two registrations of one address distinct. */
+  readonly routingHeaders: readonly string[];
   readonly deploymentsMax: number;
 }
 
@@ -44,12 +33,12 @@ export interface Registered {
   readonly registry: Registry;
   /** It was there before, under this id. */
   readonly isKnown: boolean;
+  /** What the one who registers may not expect; empty where there is nothing. */
+  readonly notes: readonly string[];
 }
 
 export class Registrar {
   readonly #options: RegistrarOptions;
-  /** Settles when the registration that is last in line is over. */
-  #last: Promise<unknown> = Promise.resolve();
 
   constructor(options: RegistrarOptions) {
     this.#options = options;
@@ -58,10 +47,10 @@ export class Registrar {
   async register(request: RegisterRequest): Promise<Registered> {
     const known = request.force ? null : await this.#unchanged(request);
     if (known !== null) return known;
-    const discovered = await this.#discover(request);
-    const registered = this.#last.then(() => this.#decide(request, discovered));
-    this.#last = registered.catch(() => {});
-    return await registered;
+    const { url, useHttp11, additionalHeaders, metadata } = request;
+    const { discovery, line } = this.#options;
+    const discovered = await discovery.ask(url, { useHttp11, additionalHeaders, metadata });
+    return await line.run(() => this.#decide(request, discovered));
   }
 
   #registry(): Promise<Registry> {
@@ -70,20 +59,10 @@ export class Registrar {
 
   async #unchanged(request: RegisterRequest): Promise<Registered | null> {
     const registry = await this.#registry();
-    const deployment = sameAddress(registry, request).find((each) => sameHeaders(each, request));
-    return deployment === undefined ? null : { deployment, registry, isKnown: true };
-  }
-
-  async #discover(request: RegisterRequest): Promise<Discovered> {
-    const { url, useHttp11, additionalHeaders, metadata } = request;
-    const problem = this.#options.targetProblem(url);
-    if (problem !== null) throw new AdminError(400, problem);
-    try {
-      const uri = url.href;
-      return await this.#options.discover({ uri, useHttp11, additionalHeaders, metadata });
-    } catch (error) {
-      throw discoveryFailure(error);
-    }
+    const candidates = this.#sameIdentity(registry, request);
+    const deployment = candidates.find((each) => sameHeaders(each, request)) ?? candidates.at(-1);
+    if (deployment === undefined) return null;
+    return { deployment, registry, isKnown: true, notes: notesOn(deployment, request) };
   }
 
   async #decide(request: RegisterRequest, discovered: Discovered): Promise<Registered> {
@@ -92,24 +71,47 @@ export class Registrar {
     const { door, clock, random, deploymentsMax } = this.#options;
     const registry = await this.#registry();
     if (!request.force && !request.breaking) requireSameTypes(registry, discovered);
-    const overwritten = request.force ? overwrittenBy(registry, request) : null;
+    const overwritten = request.force ? this.#overwrittenBy(registry, request) : null;
     if (overwritten === null && registry.deployments.size >= deploymentsMax) {
       throw new AdminError(400, `there are ${deploymentsMax} deployments, as many as there may be`);
     }
     const createdAtMs = clock.nowMs();
     const id = overwritten?.id ?? deploymentIdToString(mintDeploymentId(createdAtMs, random));
-    const deployment: Deployment = { ...discovered, id, createdAtMs };
+    const deployment: Deployment = { ...discovered, id, createdAtMs, drainingSinceMs: null };
     const isKnown = overwritten !== null;
     if (request.dryRun) {
-      return { deployment, registry: withDeployment(registry, deployment).registry, isKnown };
+      const { registry: planned } = withDeployment(registry, deployment);
+      return { deployment, registry: planned, isKnown, notes: [] };
     }
     await askDoor(door, (replyTo) => ({ type: "register-deployment", deployment, replyTo }));
-    return { deployment, registry: await this.#registry(), isKnown };
+    return { deployment, registry: await this.#registry(), isKnown, notes: [] };
   }
-}
 
-function sameAddress(registry: Registry, { url }: RegisterRequest): Deployment[] {
-  return [...registry.deployments.values()].filter(({ uri }) => uri === url.href);
+  /** Oldest first. */
+  #sameIdentity(registry: Registry, request: RegisterRequest): Deployment[] {
+    const { url, additionalHeaders } = request;
+    return [...registry.deployments.values()]
+      .filter(({ uri }) => uri === url.href)
+      .filter((each) =>
+        this.#options.routingHeaders.every(
+          (name) => each.additionalHeaders[name] === additionalHeaders[name],
+        ),
+      )
+      .toSorted((a, b) => a.createdAtMs - b.createdAtMs);
+  }
+
+  /** The deployment that a forced registration replaces; null when it is new. */
+  #overwrittenBy(registry: Registry, request: RegisterRequest): Deployment | null {
+    const candidates = this.#sameIdentity(registry, request);
+    const exact = candidates.filter((each) => sameHeaders(each, request));
+    if (exact.length === 1 && exact[0] !== undefined) return exact[0];
+    if (candidates.length > 1) {
+      const ids = candidates.map(({ id }) => id).join(", ");
+      const message = `the deployments ${ids} all have this address: which one is meant? Change it with PATCH /deployments/{id}`;
+      throw new AdminError(409, message, "META0017");
+    }
+    return candidates[0] ?? null;
+  }
 }
 
 function sameHeaders(deployment: Deployment, request: RegisterRequest): boolean {
@@ -118,16 +120,20 @@ function sameHeaders(deployment: Deployment, request: RegisterRequest): boolean 
   return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name]);
 }
 
-/** The deployment that a forced registration replaces; null when the address is new. */
-function overwrittenBy(registry: Registry, request: RegisterRequest): Deployment | null {
-  const candidates = sameAddress(registry, request);
-  const exact = candidates.find((each) => sameHeaders(each, request));
-  if (exact !== undefined) return exact;
-  if (candidates.length > 1) {
-    const message = `${candidates.length} deployments have this address, with other headers than these: which one is meant?`;
-    throw new AdminError(409, message, "META0017");
+/** The request changed nothing, though it may have been meant to. */
+function notesOn(deployment: Deployment, request: RegisterRequest): string[] {
+  const notes: string[] = [];
+  if (!sameHeaders(deployment, request)) {
+    notes.push(
+      "it keeps the additional headers it was registered with; to replace them, register with force: true or PATCH the deployment",
+    );
   }
-  return candidates[0] ?? null;
+  if (deployment.drainingSinceMs !== null) {
+    notes.push(
+      `it is draining, so new invocations go elsewhere; POST /deployments/${deployment.id}/undrain ends that`,
+    );
+  }
+  return notes;
 }
 
 function requireSameTypes(registry: Registry, discovered: Discovered): void {
@@ -141,11 +147,4 @@ function requireSameTypes(registry: Registry, discovered: Discovered): void {
       throw new AdminError(409, message, "META0006");
     }
   }
-}
-
-function discoveryFailure(error: unknown): unknown {
-  if (!(error instanceof Error) || !("code" in error)) return error;
-  const { code } = error;
-  if (typeof code !== "string" || !/^META\d{4}$/.test(code)) return error;
-  return new AdminError(500, error.message, code);
 }

@@ -7,20 +7,23 @@ import type {
   ManifestService,
 } from "../../sdk/protocol/manifest.ts";
 import { formatDurationMs } from "../base/duration.ts";
-import { DEFAULT_RETRY_POLICY } from "../machine/policy.ts";
-import type { Deployment, ServiceRevision } from "../machine/registry.ts";
+import type { RetryPolicy } from "../machine/policy.ts";
+import {
+  type Deployment,
+  type Registry,
+  type ServiceRevision,
+  withOverrides,
+} from "../machine/registry.ts";
+import type { MachineSettings } from "../machine/settings.ts";
+import { overridesView } from "./service-overrides.ts";
+import type { View } from "./view.ts";
 
-/** Settings of the server that hold where a service says nothing. */
+/** What holds where a service says nothing. */
 export interface ServiceDefaults {
   readonly inactivityTimeoutMs: number;
   readonly abortTimeoutMs: number;
+  readonly settings: MachineSettings;
 }
-
-/** Fields that are undefined are left out of the JSON. */
-export type View = Record<string, unknown>;
-
-const DAY_MS = 24 * 60 * 60 * 1000;
-const RETENTION_MS = DAY_MS;
 
 const SERVICE_TYPES = {
   SERVICE: "Service",
@@ -29,12 +32,17 @@ const SERVICE_TYPES = {
 } as const;
 const HANDLER_TYPES = { EXCLUSIVE: "Exclusive", SHARED: "Shared", WORKFLOW: "Workflow" } as const;
 
+/** `offered` is the service as its deployment offers it. */
 export function serviceView(
-  service: ManifestService,
+  registry: Registry,
+  offered: ManifestService,
   revision: ServiceRevision,
   defaults: ServiceDefaults,
 ): View {
+  const service = withOverrides(registry, offered);
   const { name, ty, documentation, metadata } = service;
+  const { inactivityTimeoutMs, abortTimeoutMs, settings } = defaults;
+  const retentions = retentionsOf(service, settings);
   return {
     name,
     ty: SERVICE_TYPES[ty],
@@ -44,21 +52,44 @@ export function serviceView(
     deployment_id: revision.deploymentId,
     revision: revision.revision,
     public: service.ingressPrivate !== true,
-    idempotency_retention: formatDurationMs(service.idempotencyRetention ?? RETENTION_MS),
-    workflow_completion_retention: duration(completionRetention(service)),
-    journal_retention: formatDurationMs(service.journalRetention ?? RETENTION_MS),
-    inactivity_timeout: formatDurationMs(service.inactivityTimeout ?? defaults.inactivityTimeoutMs),
-    abort_timeout: formatDurationMs(service.abortTimeout ?? defaults.abortTimeoutMs),
+    ...Object.fromEntries(
+      retentions.map(([field, ms]) => [
+        field,
+        formatDurationMs(Math.min(ms, settings.retentionMaxMs)),
+      ]),
+    ),
+    inactivity_timeout: formatDurationMs(service.inactivityTimeout ?? inactivityTimeoutMs),
+    abort_timeout: formatDurationMs(service.abortTimeout ?? abortTimeoutMs),
     enable_lazy_state: service.enableLazyState ?? false,
-    retry_policy: retryPolicyView(service),
+    retry_policy: retryPolicyView(service, settings.retryPolicy),
+    overrides: overridesView(registry.overrides.get(name)),
+    info: unlessEmpty(
+      retentions
+        .filter(([, ms]) => ms > settings.retentionMaxMs)
+        .map(([field]) => clampedNote(field)),
+    ),
   };
 }
 
-/** Of a workflow's run handler; undefined where there is none. */
-function completionRetention(service: ManifestService): number | undefined {
-  if (service.ty !== "WORKFLOW") return undefined;
+/** As they are set; nothing is kept longer than the server's maximum. */
+function retentionsOf(
+  service: ManifestService,
+  settings: MachineSettings,
+): (readonly [field: string, ms: number])[] {
   const run = service.handlers.find((handler) => handler.ty === "WORKFLOW");
-  return run?.workflowCompletionRetention ?? RETENTION_MS;
+  const ofWorkflow = run?.workflowCompletionRetention ?? settings.workflowRetentionMs;
+  return [
+    ["idempotency_retention", service.idempotencyRetention ?? settings.idempotencyRetentionMs],
+    ...(service.ty === "WORKFLOW" ? [["workflow_completion_retention", ofWorkflow] as const] : []),
+    ["journal_retention", service.journalRetention ?? settings.journalRetentionMs],
+  ];
+}
+
+function clampedNote(field: string): View {
+  return {
+    code: "RT0022",
+    message: `${field} is set to more than this server keeps anything; its maximum holds`,
+  };
 }
 
 export function handlerView(service: ManifestService, handler: ManifestHandler): View {
@@ -96,15 +127,14 @@ function outputDescription(output: ManifestOutput | undefined): string {
   return output === undefined ? "application/json" : (output.contentType ?? "none");
 }
 
-function retryPolicyView(options: ManifestOptions): View {
-  const fallback = DEFAULT_RETRY_POLICY;
+function retryPolicyView(options: ManifestOptions, fallback: RetryPolicy): View {
+  const maxAttempts = options.retryPolicyMaxAttempts ?? fallback.maxAttempts;
   return {
-    ...retryOverrides(options),
     initial_interval: formatDurationMs(
       options.retryPolicyInitialInterval ?? fallback.initialIntervalMs,
     ),
     exponentiation_factor: options.retryPolicyExponentiationFactor ?? fallback.factor,
-    max_attempts: options.retryPolicyMaxAttempts ?? fallback.maxAttempts,
+    max_attempts: Number.isFinite(maxAttempts) ? maxAttempts : undefined,
     max_interval: formatDurationMs(options.retryPolicyMaxInterval ?? fallback.maxIntervalMs),
     on_max_attempts: onMaxAttempts(options.retryPolicyOnMaxAttempts ?? fallback.onMaxAttempts),
   };
@@ -120,6 +150,10 @@ function retryOverrides(options: ManifestOptions): View {
     max_interval: duration(options.retryPolicyMaxInterval),
     on_max_attempts: last === undefined ? undefined : onMaxAttempts(last),
   };
+}
+
+function unlessEmpty(notes: readonly View[]): readonly View[] | undefined {
+  return notes.length === 0 ? undefined : notes;
 }
 
 function onMaxAttempts(value: "PAUSE" | "KILL"): string {

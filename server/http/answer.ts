@@ -1,22 +1,25 @@
-/** The one way in which an answer leaves: never twice, never to somebody who left, never held up by a slow reader. */
-import type { ServerResponse } from "node:http";
+/**
+ * The one way in which an answer leaves: never twice, never to somebody who left, never held up by a slow reader. Senders say false
+ * where nobody is there to be answered.
+ */
+import type { HttpResponse } from "./exchange.ts";
 
 /** Answers up to this size fit the socket's buffer: nobody has to read for them to be gone. */
 const BUFFERED_BYTES_MAX = 64 * 1024;
 
 /** A client that takes none of a large answer for this long is cut: what it does not take occupies memory. */
-const STALLED_READER_MS = 30_000;
+export const STALLED_READER_MS = 30_000;
 
 export type AnswerHeaders = Record<string, string>;
 
 export function sendBytes(
-  response: ServerResponse,
+  response: HttpResponse,
   status: number,
   body: Uint8Array | string,
   headers: AnswerHeaders,
   stalledReaderMs = STALLED_READER_MS,
-): void {
-  if (!answerable(response)) return;
+): boolean {
+  if (!answerable(response)) return false;
   const bytes = typeof body === "string" ? Buffer.byteLength(body) : body.byteLength;
   headers["content-length"] = `${bytes}`;
   refuseUnsentBody(response);
@@ -26,10 +29,11 @@ export function sendBytes(
   if (bytes > BUFFERED_BYTES_MAX) cutStalledReader(response, stalledReaderMs);
   if (bytes === 0) response.end();
   else response.end(body);
+  return true;
 }
 
 /** The socket's timer starts anew whenever some of the answer has left. */
-function cutStalledReader(response: ServerResponse, stalledReaderMs: number): void {
+function cutStalledReader(response: HttpResponse, stalledReaderMs: number): void {
   const { socket } = response;
   socket?.setTimeout(stalledReaderMs);
   // Before node's own listener, which sets the time for an idle connection.
@@ -37,16 +41,16 @@ function cutStalledReader(response: ServerResponse, stalledReaderMs: number): vo
 }
 
 export function sendJson(
-  response: ServerResponse,
+  response: HttpResponse,
   status: number,
   document: string,
   headers: AnswerHeaders = {},
-): void {
+): boolean {
   headers["content-type"] = "application/json";
-  sendBytes(response, status, document, headers);
+  return sendBytes(response, status, document, headers);
 }
 
-export function answerable(response: ServerResponse): boolean {
+export function answerable(response: HttpResponse): boolean {
   return !(response.headersSent || response.writableEnded || response.destroyed);
 }
 
@@ -54,7 +58,7 @@ export function answerable(response: ServerResponse): boolean {
  * A client that waits for permission to send its body and gets a final answer instead may or may not send it; the next
  * request would be read out of that doubt, so the connection ends (RFC 9110, 10.1.1).
  */
-function refuseUnsentBody(response: ServerResponse): void {
+function refuseUnsentBody(response: HttpResponse): void {
   const { req: request } = response;
   if (!request.complete && request.headers.expect !== undefined) response.shouldKeepAlive = false;
 }

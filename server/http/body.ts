@@ -4,7 +4,7 @@
  * B1 Every byte read is taken from the budget, and given back exactly once: by the reader when the body does not arrive, by
  *    its receiver when it is done with it.
  */
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { HttpRequest, HttpResponse } from "./exchange.ts";
 import type { Problem } from "./problem.ts";
 
 /** A client still sends what was refused; it is listened to for this long, so that it comes to read its answer. */
@@ -44,15 +44,16 @@ export interface BodyLimits {
 }
 
 /**
- * Calls one of the two, or neither when the client leaves first. `onBody` owns the body's share of the budget; a request
+ * Calls one of the three: `onGone` when the client leaves first. `onBody` owns the body's share of the budget; a request
  * without a body is handed on at once.
  */
 export function readBody(
-  request: IncomingMessage,
-  response: ServerResponse,
+  request: HttpRequest,
+  response: HttpResponse,
   limits: BodyLimits,
   onBody: (body: Uint8Array) => void,
   onProblem: (problem: Problem) => void,
+  onGone?: () => void,
 ): void {
   const {
     "content-length": contentLength,
@@ -60,13 +61,14 @@ export function readBody(
     expect,
   } = request.headers;
   const declaredBytes = contentLength === undefined ? 0 : Number(contentLength);
-  if (declaredBytes === 0 && encoding === undefined) return onBody(EMPTY);
+  const hasBody = request.hasBody ?? (declaredBytes > 0 || encoding !== undefined);
+  if (!hasBody) return onBody(EMPTY);
   if (declaredBytes > limits.bytesMax) {
     onProblem(tooLarge(limits.bytesMax));
     return linger(request);
   }
   if (expect !== undefined) response.writeContinue();
-  const reader = new BodyReader(request, limits, onBody, onProblem);
+  const reader = new BodyReader(request, limits, onBody, onProblem, onGone);
   request.on("data", reader.onData);
   request.on("end", reader.onEnd);
   request.on("close", reader.onGone);
@@ -76,24 +78,27 @@ export function readBody(
 }
 
 class BodyReader {
-  readonly #request: IncomingMessage;
+  readonly #request: HttpRequest;
   readonly #limits: BodyLimits;
   readonly #onBody: (body: Uint8Array) => void;
   readonly #onProblem: (problem: Problem) => void;
+  readonly #onGone: (() => void) | undefined;
   readonly #chunks: Buffer[] = [];
   #bytes = 0;
   #done = false;
 
   constructor(
-    request: IncomingMessage,
+    request: HttpRequest,
     limits: BodyLimits,
     onBody: (body: Uint8Array) => void,
     onProblem: (problem: Problem) => void,
+    onGone: (() => void) | undefined,
   ) {
     this.#request = request;
     this.#limits = limits;
     this.#onBody = onBody;
     this.#onProblem = onProblem;
+    this.#onGone = onGone;
   }
 
   readonly onData = (chunk: Buffer): void => {
@@ -116,7 +121,9 @@ class BodyReader {
   };
 
   readonly onGone = (): void => {
-    if (!this.#done) this.#giveUp();
+    if (this.#done) return;
+    this.#giveUp();
+    this.#onGone?.();
   };
 
   #refuse(problem: Problem): void {
@@ -133,7 +140,7 @@ class BodyReader {
 }
 
 /** Closing at once would reset the connection and take the answer from a client that is still sending. */
-function linger(request: IncomingMessage): void {
+function linger(request: HttpRequest): void {
   if (request.destroyed) return;
   let bytes = 0;
   const timer = setTimeout(() => request.destroy(), LINGER_MS);

@@ -3,9 +3,13 @@
  * read as a request is answered with the error document where there is still somebody to answer, and cut where not.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { present } from "../base/assert.ts";
 import { answerable } from "./answer.ts";
+import type { HttpRequest, HttpResponse } from "./exchange.ts";
+import { Http2Connections } from "./http2-connections.ts";
+import { type PrefaceOptions, readPreface } from "./preface.ts";
 import {
   type Problem,
   problemDocument,
@@ -44,6 +48,8 @@ export interface ListenerOptions {
   readonly port: number;
   readonly source: Exclude<ProblemSource, "invocation">;
   readonly handle: (request: IncomingMessage, response: ServerResponse) => void;
+  /** With it HTTP/2 with prior knowledge is spoken on the same port. */
+  readonly http2?: (request: HttpRequest, response: HttpResponse) => void;
   /** A defect of a handler, or of the socket itself; the listener goes on. */
   readonly onError: (error: unknown) => void;
   readonly limits?: Partial<ListenerLimits>;
@@ -53,6 +59,7 @@ export class Listener {
   readonly #options: ListenerOptions;
   readonly #limits: ListenerLimits;
   readonly #server: Server;
+  readonly #http2: Http2Connections | null;
   /** Each connection's answer to its last request: whom a broken or closing connection concerns. */
   readonly #latest = new Map<Duplex, ServerResponse | null>();
   #draining = false;
@@ -72,7 +79,8 @@ export class Listener {
     this.#server.maxConnections = this.#limits.connectionsMax;
     // Bounded by their bytes; node would drop the rest without a word.
     this.#server.maxHeadersCount = 0;
-    this.#server.on("connection", this.#onConnection);
+    this.#http2 = options.http2 === undefined ? null : this.#withHttp2(options.http2);
+    this.#server.prependListener("connection", this.#onConnection);
     this.#server.on("request", this.#onRequest);
     // The reader of the body says when to go on, so that a refused body is never sent.
     this.#server.on("checkContinue", this.#onRequest);
@@ -113,7 +121,11 @@ export class Listener {
       if (response === null) socket.destroy();
       else response.shouldKeepAlive = false;
     }
-    const cut = setTimeout(() => this.#server.closeAllConnections(), deadlineMs);
+    this.#http2?.drain();
+    const cut = setTimeout(() => {
+      this.#server.closeAllConnections();
+      this.#http2?.destroy();
+    }, deadlineMs);
     await closed;
     clearTimeout(cut);
   }
@@ -133,9 +145,17 @@ export class Listener {
     this.#latest.set(request.socket, response);
     if (this.#draining) response.shouldKeepAlive = false;
     response.on("error", ignoreError);
-    const { handle, onError, source } = this.#options;
+    this.#serve(this.#options.handle, request, response);
+  };
+
+  #serve<Q extends HttpRequest, S extends HttpResponse>(
+    handle: (request: Q, response: S) => void,
+    request: Q,
+    response: S,
+  ): void {
+    const { onError, source } = this.#options;
     if ((request.url ?? "").length > this.#limits.urlBytesMax) {
-      return sendProblem(response, URL_TOO_LONG, source);
+      return void sendProblem(response, URL_TOO_LONG, source);
     }
     try {
       handle(request, response);
@@ -145,7 +165,37 @@ export class Listener {
       else response.destroy();
     }
     return undefined;
-  };
+  }
+
+  /** The server's own listener for connections gets those that turn out to be HTTP/1.1, once their first bytes are known. */
+  #withHttp2(handle: (request: HttpRequest, response: HttpResponse) => void): Http2Connections {
+    const server = this.#server;
+    const { source } = this.#options;
+    const http2 = new Http2Connections({
+      limits: this.#limits,
+      handle: (request, response) => this.#serve(handle, request, response),
+      onTimeout: (response) => sendProblem(response, REQUEST_TIMEOUT, source),
+    });
+    const http1 = present(server.listeners("connection")[0], "the server's own listener");
+    const preface: PrefaceOptions = {
+      timeoutMs: this.#limits.headersTimeoutMs,
+      onKnown: (socket, isHttp2) => {
+        if (isHttp2) {
+          // Its answers belong to streams, not to the connection.
+          this.#latest.delete(socket);
+          return http2.accept(socket);
+        }
+        Reflect.apply(http1, server, [socket]);
+        return void socket.resume();
+      },
+      onTimeout: (socket) => {
+        socket.end(rawProblem(REQUEST_TIMEOUT, source), () => socket.destroy());
+      },
+    };
+    server.removeAllListeners("connection");
+    server.on("connection", (socket: Socket) => readPreface(socket, preface));
+    return http2;
+  }
 
   readonly #onClientError = (error: NodeJS.ErrnoException, socket: Duplex): void => {
     const response = this.#latest.get(socket) ?? null;
@@ -172,7 +222,7 @@ function problemOf(error: NodeJS.ErrnoException): Problem {
     case "HPE_HEADER_OVERFLOW":
       return { status: 431, reason: "head-too-large", message: "the headers are too large" };
     case "ERR_HTTP_REQUEST_TIMEOUT":
-      return { status: 408, reason: "request-timeout", message: "the request took too long" };
+      return REQUEST_TIMEOUT;
     default:
       return {
         status: 400,
@@ -194,6 +244,12 @@ function rawProblem(problem: Problem, source: ProblemSource): string {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   return `HTTP/1.1 ${problem.status} \r\n${lines.join("")}\r\n${document}`;
 }
+
+const REQUEST_TIMEOUT: Problem = {
+  status: 408,
+  reason: "request-timeout",
+  message: "the request took too long",
+};
 
 const URL_TOO_LONG: Problem = {
   status: 414,

@@ -2,8 +2,8 @@
  * The error document of both listeners (HTTP API, error body): what went wrong as a status, a stable code for programs
  * (`reason`), and words for people that say what to do.
  */
-import type { ServerResponse } from "node:http";
 import { sendJson } from "./answer.ts";
+import type { HttpResponse } from "./exchange.ts";
 
 export interface Problem {
   readonly status: number;
@@ -27,11 +27,11 @@ export function problemHeaders(source: ProblemSource): Record<string, string> {
 }
 
 export function sendProblem(
-  response: ServerResponse,
+  response: HttpResponse,
   problem: Problem,
   source: ProblemSource,
   headers: ProblemHeaders = {},
-): void {
+): boolean {
   const document = problemDocument(problem, source);
-  sendJson(response, problem.status, document, { ...problemHeaders(source), ...headers });
+  return sendJson(response, problem.status, document, { ...problemHeaders(source), ...headers });
 }

@@ -1,22 +1,24 @@
 /** Calls and sends: the checks of HTTP API 1.2 in their order, then the door, then the answer. */
 import type { Header } from "../../sdk/protocol/messages.ts";
-import { idempotentInvocationId, mintInvocationId } from "../base/ids.ts";
+import { idempotentInvocationId, mintInvocationId, workflowInvocationId } from "../base/ids.ts";
+import type { TraceContext } from "../base/trace.ts";
 import type { Problem } from "../http/problem.ts";
 import type { Reply } from "../machine/effect.ts";
-import {
-  allowMethod,
-  ask,
-  type Exchange,
-  type IngressContext,
-  registryOf,
-  withBody,
-} from "./context.ts";
+import { allowMethod, ask, type IngressContext, registryOf, withBody } from "./context.ts";
 import { contentProblem } from "./content.ts";
 import { type Delay, parseDelay } from "./delay.ts";
 import { handlerHeaders } from "./headers.ts";
 import type { Route } from "./path.ts";
-import { INTERNAL, refuse, sendAccepted, sendOutcome } from "./respond.ts";
-import { invokeTarget, type InvokeTarget } from "./target.ts";
+import {
+  type Exchange,
+  INTERNAL,
+  refuse,
+  refuseForInvocation,
+  sendAccepted,
+  sendOutcome,
+} from "./respond.ts";
+import { invokeTarget, type InvokeTarget, runTakesNoKey, unknownHandler } from "./target.ts";
+import { requestTrace } from "./trace.ts";
 import { awaitResult } from "./wait.ts";
 
 /** A request that passed all checks. */
@@ -27,6 +29,7 @@ interface Invocation {
   readonly idempotencyKey: string | null;
   readonly delay: Exclude<Delay, { kind: "problem" }>;
   readonly body: Uint8Array;
+  readonly trace: TraceContext | null;
 }
 
 export function invoke(
@@ -34,10 +37,21 @@ export function invoke(
   exchange: Exchange,
   route: Extract<Route, { kind: "classic" | "explicit" }>,
 ): void {
-  const { request, response } = exchange;
+  const { headers } = exchange.request;
   const target = invokeTarget(registryOf(context), route);
-  if (target.kind === "problem") return refuse(response, target.problem);
-  if (request.headers["x-restate-limit-key"] !== undefined) return refuse(response, LIMIT_KEY);
+  if (target.kind === "problem") return refuse(exchange, target.problem);
+  const { resolved, send } = target;
+  const { service, handler } = resolved;
+  const { seen } = exchange;
+  if (seen !== null) {
+    seen.service = service.name;
+    seen.handler = handler.name;
+    seen.kind = send ? "send" : "call";
+  }
+  if (target.handlerKind === "run" && headers["idempotency-key"] !== undefined) {
+    return refuse(exchange, runTakesNoKey(service.name, handler.name));
+  }
+  if (headers["x-restate-limit-key"] !== undefined) return refuse(exchange, LIMIT_KEY);
   if (!allowMethod(exchange, "GET", "POST")) return undefined;
   return withBody(context, exchange, (body) => invokeWithBody(context, exchange, target, body));
 }
@@ -51,7 +65,7 @@ function invokeWithBody(
   const checked = check(context, exchange, target, body);
   if ("reason" in checked) {
     context.body.budget.give(body.length);
-    return refuse(exchange.response, checked);
+    return refuse(exchange, checked);
   }
   return hand(context, exchange, checked);
 }
@@ -62,10 +76,13 @@ function check(
   target: InvokeTarget,
   body: Uint8Array,
 ): Invocation | Problem {
-  const { request, url, query } = exchange;
+  const { request, url, query, seen } = exchange;
   const { headers: fields, rawHeaders } = request;
-  const { service, handler } = target.resolved;
-  const content = contentProblem(handler.input, fields["content-type"], body.length);
+  const content = contentProblem(
+    target.resolved.handler.input,
+    fields["content-type"],
+    body.length,
+  );
   if (content !== null) return content;
   const nowMs = context.clock.nowMs();
   const delay = parseDelay(query, nowMs);
@@ -74,12 +91,9 @@ function check(
   const headers = handlerHeaders(rawHeaders, fields.connection, url);
   if ("reason" in headers) return headers;
   const idempotencyKey = headerOf(fields["idempotency-key"]);
-  const names = { service: service.name, key: null, handler: handler.name };
-  const id =
-    idempotencyKey === null
-      ? mintInvocationId(nowMs, context.random)
-      : idempotentInvocationId({ ...names, idempotencyKey });
-  return { id, target, headers, idempotencyKey, delay, body };
+  const id = idOf(context, target, idempotencyKey, nowMs);
+  const trace = requestTrace(fields, context.random, context.observer.isTracing ? seen : null);
+  return { id, target, headers, idempotencyKey, delay, body, trace };
 }
 
 /** The empty key is a key. */
@@ -87,24 +101,37 @@ function headerOf(value: string | readonly string[] | undefined): string | null 
   return typeof value === "string" ? value : null;
 }
 
+function idOf(
+  context: IngressContext,
+  { resolved, handlerKind, key }: InvokeTarget,
+  idempotencyKey: string | null,
+  nowMs: number,
+): Uint8Array {
+  const { service, handler } = resolved;
+  if (handlerKind === "run" && key !== null) return workflowInvocationId(service.name, key);
+  if (idempotencyKey === null) return mintInvocationId(nowMs, context.random, key);
+  const names = { service: service.name, key, handler: handler.name };
+  return idempotentInvocationId({ ...names, idempotencyKey });
+}
+
 function hand(context: IngressContext, exchange: Exchange, invocation: Invocation): void {
-  const { response } = exchange;
-  const { id, target, headers, idempotencyKey, delay, body: parameter } = invocation;
-  const { service, handler } = target.resolved;
+  const { id, target, headers, idempotencyKey, delay, body: parameter, trace } = invocation;
+  const { resolved, key } = target;
   const startAtMs = delay.kind === "until" ? delay.startAtMs : 0;
   ask(
     context,
-    response,
+    exchange,
     parameter.length,
     (replyTo) => ({
       type: "invoke",
       id,
-      target: { service: service.name, handler: handler.name, key: null },
+      target: { service: resolved.service.name, handler: resolved.handler.name, key },
       headers,
       parameter,
       idempotencyKey,
       startAtMs,
       caller: null,
+      trace,
       replyTo,
     }),
     (reply) => {
@@ -114,29 +141,55 @@ function hand(context: IngressContext, exchange: Exchange, invocation: Invocatio
   );
 }
 
-function answerSend({ response }: Exchange, { delay }: Invocation, reply: Reply): void {
-  if (reply.kind === "accepted") {
-    const ownStartAtMs = reply.isNew && delay.kind === "until" ? delay.startAtMs : null;
-    return sendAccepted(response, reply.id, reply.isNew, reply.startAtMs ?? ownStartAtMs);
+function answerSend(exchange: Exchange, { target, delay }: Invocation, reply: Reply): void {
+  switch (reply.kind) {
+    case "accepted": {
+      // What is to start at once, by a delay of zero, has no start time of its own.
+      const ownStartAtMs = reply.isNew && delay.kind === "until" ? delay.startAtMs : null;
+      return sendAccepted(exchange, reply.id, reply.isNew, reply.startAtMs ?? ownStartAtMs);
+    }
+    case "completed":
+      return sendAccepted(exchange, reply.id, false, reply.startAtMs);
+    default:
+      return refuse(exchange, refusal(target, reply));
   }
-  if (reply.kind === "completed") return sendAccepted(response, reply.id, false, null);
-  return refuse(response, INTERNAL);
 }
 
 function answerCall(
   context: IngressContext,
-  { response }: Exchange,
+  exchange: Exchange,
   { target }: Invocation,
   reply: Reply,
 ): void {
   const { output } = target.resolved.handler;
-  if (reply.kind === "accepted") return awaitResult(context, response, reply, output);
-  if (reply.kind === "completed") {
-    const { id, expiresAtMs, outcome } = reply;
-    return sendOutcome(response, outcome, { id, output, expiresAtMs });
+  const isRun = target.handlerKind === "run";
+  switch (reply.kind) {
+    case "accepted":
+      if (isRun && !reply.isNew) return refuseForInvocation(exchange, ALREADY_INVOKED, reply.id);
+      return awaitResult(context, exchange, reply, output);
+    case "completed": {
+      if (isRun) return refuseForInvocation(exchange, ALREADY_INVOKED, reply.id);
+      const { id, expiresAtMs, outcome } = reply;
+      return sendOutcome(exchange, outcome, { id, output, expiresAtMs });
+    }
+    default:
+      return refuse(exchange, refusal(target, reply));
   }
-  return refuse(response, INTERNAL);
 }
+
+/** The deployment may go between the checks and the machine. */
+function refusal({ resolved: { service, handler } }: InvokeTarget, reply: Reply): Problem {
+  return reply.kind === "refused" && reply.reason === "unknown-target"
+    ? unknownHandler(service.name, handler.name)
+    : INTERNAL;
+}
+
+const ALREADY_INVOKED: Problem = {
+  status: 409,
+  reason: "already-invoked",
+  message:
+    "the workflow was already invoked with this key, and runs once: attach to it for its result, or use another key",
+};
 
 const DELAYED_CALL: Problem = {
   status: 400,

@@ -1,5 +1,4 @@
 /** What every part of the ingress works with. */
-import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Clock } from "../base/clock.ts";
 import type { Random } from "../base/ids.ts";
 import { type BodyLimits, readBody } from "../http/body.ts";
@@ -8,8 +7,9 @@ import type { Reply } from "../machine/effect.ts";
 import type { Input } from "../machine/input.ts";
 import type { Registry } from "../machine/registry.ts";
 import type { Reader } from "../machine/tx.ts";
+import type { Observer } from "../processor/observer.ts";
 import type { Door } from "../processor/ports.ts";
-import { INTERNAL, refuse } from "./respond.ts";
+import { type Exchange, INTERNAL, refuse } from "./respond.ts";
 import type { ResultWaiters } from "./waiters.ts";
 
 export interface IngressContext {
@@ -17,6 +17,7 @@ export interface IngressContext {
   readonly waiters: ResultWaiters;
   readonly clock: Clock;
   readonly random: Random;
+  readonly observer: Observer;
   readonly body: BodyLimits;
   readonly asked: AskedCount;
   readonly requestsMax: number;
@@ -28,14 +29,6 @@ export interface AskedCount {
   count: number;
 }
 
-export interface Exchange {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  /** As it came. */
-  readonly url: string;
-  readonly query: string;
-}
-
 const readRegistry = (reader: Reader): Registry => reader.registry();
 
 export function registryOf(context: IngressContext): Registry {
@@ -43,9 +36,9 @@ export function registryOf(context: IngressContext): Registry {
 }
 
 /** False, and the request is refused, when more of them are open than may be. */
-export function admit(context: IngressContext, response: ServerResponse): boolean {
+export function admit(context: IngressContext, exchange: Exchange): boolean {
   if (context.asked.count + context.waiters.size < context.requestsMax) return true;
-  refuse(response, TOO_MANY, { "retry-after": "1" });
+  refuse(exchange, TOO_MANY, { "retry-after": "1" });
   return false;
 }
 
@@ -55,7 +48,7 @@ export function admit(context: IngressContext, response: ServerResponse): boolea
  */
 export function ask(
   context: IngressContext,
-  response: ServerResponse,
+  exchange: Exchange,
   heldBytes: number,
   input: (replyTo: number) => Input,
   answer: (reply: Exclude<Reply, { kind: "failed" }>) => void,
@@ -64,19 +57,24 @@ export function ask(
   context.door.ask(input, (reply) => {
     context.asked.count -= 1;
     context.body.budget.give(heldBytes);
-    guarded(context, response, () => {
-      if (reply.kind === "failed") refuse(response, INTERNAL);
+    guarded(context, exchange, () => {
+      if (reply.kind === "failed") refuse(exchange, INTERNAL);
       else answer(reply);
     });
   });
 }
 
 /** An answer that fails is cut off and reported: it must not take along the answers to others, which leave with it. */
-export function guarded(context: IngressContext, response: ServerResponse, send: () => void): void {
+export function guarded(
+  context: IngressContext,
+  { response, seen }: Exchange,
+  send: () => void,
+): void {
   try {
     send();
   } catch (error) {
     response.destroy();
+    seen?.end("ingress-error", INTERNAL.status);
     context.onError(error);
   }
 }
@@ -88,19 +86,18 @@ export function withBody(
   onBody: (body: Uint8Array) => void,
   limits = context.body,
 ): void {
-  const { request, response } = exchange;
-  readBody(request, response, limits, onBody, (problem) => refuse(response, problem));
+  const { request, response, seen } = exchange;
+  const onProblem = (problem: Problem): void => refuse(exchange, problem);
+  const onGone = seen === null ? undefined : () => seen.disconnected();
+  readBody(request, response, limits, onBody, onProblem, onGone);
 }
 
 /** False, and the request is refused, when the route does not know its method. */
-export function allowMethod(
-  { request, response }: Exchange,
-  ...methods: readonly string[]
-): boolean {
-  if (methods.includes(request.method ?? "")) return true;
+export function allowMethod(exchange: Exchange, ...methods: readonly string[]): boolean {
+  if (methods.includes(exchange.request.method ?? "")) return true;
   const allow = methods.join(", ");
   const message = `use ${methods.join(" or ")} here`;
-  refuse(response, { status: 405, reason: "method-not-allowed", message }, { allow });
+  refuse(exchange, { status: 405, reason: "method-not-allowed", message }, { allow });
   return false;
 }
 

@@ -1,6 +1,5 @@
-/** A door for the tests of the shells: remembers what it is given, answers as told, reads what it is told is there. */
+/** A door for the tests of the ingress: remembers what it is given, answers as told, reads what it is told is there. */
 import type { ManifestHandler, ManifestService } from "../../sdk/protocol/manifest.ts";
-import type { Entry } from "../journal/summary.ts";
 import type { Reply } from "../machine/effect.ts";
 import type { Input } from "../machine/input.ts";
 import type { Invocation } from "../machine/invocation.ts";
@@ -28,7 +27,6 @@ export class FakeDoor implements Door {
   readonly inputs: Input[] = [];
   registry: Registry = EMPTY_REGISTRY;
   invocations: readonly Invocation[] = [];
-  journal: readonly Entry[] = [];
   /** What a question is answered with, in a later turn; null for never. */
   reply: (input: Input) => Reply | null = () => null;
 
@@ -36,9 +34,18 @@ export class FakeDoor implements Door {
     registry: () => this.registry,
     invocation: (seq) => this.invocations.find((each) => each.seq === seq),
     findInvocation: (id) => this.invocations.find((each) => Buffer.compare(each.id, id) === 0),
-    entries: (_seq, from, to) => this.journal.slice(from, to),
+    entries: () => [],
+    entriesOfType: () => [],
+    events: () => [],
     nextDueMs: () => undefined,
     running: () => [],
+    isPinned: () => false,
+    state: () => ({ entries: [], isComplete: true }),
+    stateValue: () => undefined,
+    stateNames: () => [],
+    lockHolder: () => undefined,
+    queue: () => [],
+    promise: () => undefined,
   };
 
   submit(input: Input): void {
@@ -89,6 +96,7 @@ export function testDeployment(
     metadata: {},
     createdAtMs: 1_795_418_772_060,
     services,
+    drainingSinceMs: null,
     ...fields,
   };
 }

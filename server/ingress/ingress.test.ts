@@ -1,13 +1,10 @@
 import assert from "node:assert/strict";
-import { after, test } from "node:test";
+import { test } from "node:test";
 import { awakeableIdToString, invocationIdToString } from "../../sdk/protocol/ids.ts";
-import type { Outcome } from "../../sdk/protocol/messages.ts";
 import { emptySummary } from "../journal/summary.ts";
 import type { Reply } from "../machine/effect.ts";
-import type { Input } from "../machine/input.ts";
 import type { Invocation } from "../machine/invocation.ts";
 import { idempotentInvocationId } from "../base/ids.ts";
-import { Listener } from "../http/listener.ts";
 import {
   eventually,
   exchange,
@@ -15,99 +12,21 @@ import {
   RawClient,
   reasonOf,
 } from "../http/raw-client.suite.ts";
-import { FakeDoor, service, testDeployment } from "./fake-door.suite.ts";
-import { Ingress, type IngressOptions } from "./ingress.ts";
-import { ResultWaiters } from "./waiters.ts";
-
-const NOW_MS = Date.parse("2026-11-23T09:04:46.167Z");
-const EXPIRES_MS = Date.parse("2026-11-24T08:04:56.140Z");
-const ID = Uint8Array.from({ length: 24 }, (_, at) => at + 1);
-const ID_TEXT = invocationIdToString(ID);
-const JSON_BODY = { "content-type": "application/json" };
-
-const open: Listener[] = [];
-after(() => Promise.all(open.map((listener) => listener.drain(0))));
-
-interface Fixture {
-  readonly door: FakeDoor;
-  readonly waiters: ResultWaiters;
-  readonly port: number;
-  readonly url: string;
-}
-
-async function start(options: Partial<IngressOptions> = {}): Promise<Fixture> {
-  const door = new FakeDoor();
-  const json = { contentType: "application/json" };
-  door.register(
-    service("Greeter", [
-      { name: "greet", input: json, output: json },
-      { name: "raw" },
-      { name: "text", output: { contentType: "text/plain", setContentTypeIfEmpty: true } },
-      { name: "none", input: {} },
-      { name: "secret", ingressPrivate: true },
-    ]),
-    service("Hidden", [{ name: "run" }], { ingressPrivate: true }),
-    service("Counter", [{ name: "add" }], { ty: "VIRTUAL_OBJECT" }),
-    service("Signup", [{ name: "run", ty: "WORKFLOW" }], { ty: "WORKFLOW" }),
-  );
-  const waiters = new ResultWaiters();
-  const ingress = new Ingress({ door, waiters, clock: { nowMs: () => NOW_MS }, ...options });
-  const listener = await Listener.listen({
-    host: "127.0.0.1",
-    port: 0,
-    source: "ingress",
-    handle: ingress.handle,
-    onError: (error) => assert.fail(String(error)),
-  });
-  open.push(listener);
-  return { door, waiters, port: listener.port, url: listener.url };
-}
-
-const bytes = (text: string): Uint8Array => Buffer.from(text);
-const value = (text: string): Outcome => ({ kind: "value", value: bytes(text) });
-const failure = (code: number, message = "no"): Outcome => ({
-  kind: "failure",
-  failure: { code, message },
-});
-
-/** A machine that answers each call at once with the outcome. */
-function finishing(fixture: Fixture, outcome: (input: Input) => Outcome): void {
-  let seq = 0;
-  fixture.door.reply = (input) => {
-    if (input.type !== "invoke") return null;
-    seq += 1;
-    const finished = { type: "finished", seq, outcome: outcome(input) } as const;
-    setImmediate(() => setImmediate(() => fixture.waiters.finished(finished)));
-    return { kind: "accepted", seq, id: input.id, isNew: true, startAtMs: null };
-  };
-}
-
-function replying(fixture: Fixture, reply: Reply): void {
-  fixture.door.reply = () => reply;
-}
-
-const accepted = (fields: Partial<Extract<Reply, { kind: "accepted" }>> = {}): Reply => ({
-  kind: "accepted",
-  seq: 1,
-  id: ID,
-  isNew: true,
-  startAtMs: null,
-  ...fields,
-});
-
-const completed = (outcome: Outcome, handler = "greet"): Reply => ({
-  kind: "completed",
-  id: ID,
-  target: { service: "Greeter", handler },
-  outcome,
-  expiresAtMs: EXPIRES_MS,
-});
-
-const post = (
-  url: string,
-  body: string,
-  headers: Record<string, string> = JSON_BODY,
-): Promise<Response> => fetch(url, { method: "POST", body, headers });
+import { service, testDeployment } from "./fake-door.suite.ts";
+import {
+  accepted,
+  completed,
+  EXPIRES_MS,
+  failure,
+  finishing,
+  ID,
+  ID_TEXT,
+  NOW_MS,
+  post,
+  replying,
+  start,
+  value,
+} from "./ingress.suite.ts";
 
 // ---- calls -------------------------------------------------------------------------------------
 
@@ -379,12 +298,7 @@ const REFUSALS: readonly Refusal[] = [
   ["GET /Greeter/secret", [], 400, "not-public"],
   ["GET /Hidden/run", [], 400, "not-public"],
   ["PUT /Hidden/run", [], 400, "not-public"],
-  ["GET /Counter/k/add", [], 400, "unsupported-service-type"],
-  ["GET /restate/call/Counter/k/add", [], 400, "unsupported-service-type"],
-  ["GET /Signup/k/run/send", [], 400, "unsupported-service-type"],
-  ["GET /restate/workflow/Signup/k/attach", [], 400, "unsupported-service-type"],
   ["GET /restate/workflow/Greeter/k/attach", [], 400, "no-workflow"],
-  ["GET /restate/workflow/Nobody/k/attach", [], 404, "unknown-service"],
   ["GET /restate/scope/s/call/Greeter/raw", [], 400, "scopes-unsupported"],
   ["GET /Greeter/raw", ["x-restate-limit-key: a"], 400, "limit-key-without-scope"],
   ["PUT /Greeter/raw", [], 405, "method-not-allowed"],
@@ -414,7 +328,6 @@ const REFUSALS: readonly Refusal[] = [
   ["GET /restate/invocation/Greeter/key/raw/k/attach", [], 400, "bad-path"],
   ["GET /restate/invocation/Nobody/raw/k/attach", [], 404, "unknown-service"],
   ["GET /restate/invocation/Greeter/nope/k/attach", [], 404, "unknown-handler"],
-  ["GET /restate/invocation/Counter/key/add/k/attach", [], 400, "unsupported-service-type"],
   ["POST /restate/a/sign_1nonsense/resolve", [], 400, "invalid-awakeable-id"],
   [`POST /restate/a/${awakeableIdToString(ID, 1)}/resolve`, [], 400, "invalid-awakeable-id"],
 ];
@@ -556,17 +469,26 @@ const running: Invocation = {
   seq: 1,
   id: ID,
   target: { service: "Greeter", handler: "text", key: null },
+  kind: "plain",
   idempotencyKey: null,
   caller: null,
+  restartedFrom: null,
+  trace: null,
   createdAtMs: NOW_MS,
-  retentionMs: 1000,
+  startAtMs: null,
+  completionRetentionMs: 1000,
+  journalRetentionMs: 1000,
   modifiedAtMs: NOW_MS,
+  queuedAtMs: null,
+  runningAtMs: NOW_MS,
+  lastStartAtMs: NOW_MS,
   epoch: 0,
-  state: { status: "running" },
+  state: { status: "running", isPausing: false },
   pin: null,
   retryCount: 0,
   retryCountSinceLastStoredEntry: 0,
   lastFailure: null,
+  isJournalPurged: false,
   journal: emptySummary(),
 };
 
@@ -691,7 +613,8 @@ test("a target in the body is checked", async () => {
     [{ ...byKey, key: "k" }, 400, "bad-path"],
     [{ ...byKey, service: "Nobody" }, 404, "unknown-service"],
     [{ ...byKey, handler: "nope" }, 404, "unknown-handler"],
-    [byWorkflow, 400, "unsupported-service-type"],
+    [{ ...byWorkflow, workflowName: "Greeter" }, 400, "no-workflow"],
+    [{ ...byKey, service: "Signup", handler: "run", key: "k" }, 400, "idempotency-key-on-run"],
     [{ ...byWorkflow, workflowKey: 1 }, 400, "invalid-target"],
   ];
   for (const [target, status, reason] of rows) {
@@ -767,7 +690,8 @@ test("an answer that cannot be sent is cut off and reported, and harms no other"
   assert.equal(errors.length, 1);
   const target = { service: "Odd", handler: "run" };
   const outcome = value("1");
-  replying(fixture, { kind: "completed", id: ID, target, outcome, expiresAtMs: EXPIRES_MS });
+  const expiresAtMs = EXPIRES_MS;
+  replying(fixture, { kind: "completed", id: ID, target, startAtMs: null, outcome, expiresAtMs });
   await assert.rejects(fetch(`${fixture.url}/restate/attach/${ID_TEXT}`));
   assert.equal(errors.length, 2);
   finishing(fixture, () => value("1"));

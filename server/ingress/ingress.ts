@@ -2,19 +2,20 @@
  * The ingress: callers invoke services, wait for results and complete awakeables. Stands on `node:http` itself, since this is
  * the path of every call.
  */
-import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Clock } from "../base/clock.ts";
 import { pooledRandom, type Random } from "../base/ids.ts";
 import { ByteBudget } from "../http/body.ts";
-import { sendJson } from "../http/answer.ts";
+import type { HttpRequest, HttpResponse } from "../http/exchange.ts";
+import { type Observer, SILENT } from "../processor/observer.ts";
 import type { Door } from "../processor/ports.ts";
-import { completeAwakeable } from "./awakeables.ts";
 import { invoke } from "./call.ts";
-import { admit, allowMethod, type Exchange, type IngressContext, registryOf } from "./context.ts";
+import { admit, allowMethod, type IngressContext, registryOf } from "./context.ts";
 import { allowOrigin, answerPreflight } from "./cors.ts";
 import { BAD_TARGET, badPath, parsePath, type Route, splitTarget } from "./path.ts";
-import { refuse } from "./respond.ts";
+import { type Exchange, refuse, sendDocument } from "./respond.ts";
 import { resultByBody, resultByRoute } from "./results.ts";
+import { Seen } from "./seen.ts";
+import { completeAwakeable, sendSignal } from "./signals.ts";
 import { servicesOf } from "./target.ts";
 import type { ResultWaiters } from "./waiters.ts";
 
@@ -34,6 +35,8 @@ export interface IngressOptions {
   readonly clock: Clock;
   /** Default: the operating system's. */
   readonly random?: Random;
+  /** Is told of every request. Default: nobody is. */
+  readonly observer?: Observer;
   readonly requestBytesMax?: number;
   readonly heldBytesMax?: number;
   readonly requestsMax?: number;
@@ -51,6 +54,7 @@ export class Ingress {
       waiters: options.waiters,
       clock: options.clock,
       random: options.random ?? pooledRandom(),
+      observer: options.observer ?? SILENT,
       // One body of the largest size always fits.
       body: {
         bytesMax: requestBytesMax,
@@ -63,25 +67,30 @@ export class Ingress {
   }
 
   /** For a listener: answers one request, now or later. */
-  readonly handle = (request: IncomingMessage, response: ServerResponse): void => {
+  readonly handle = (request: HttpRequest, response: HttpResponse): void => {
+    const { observer, clock } = this.#context;
+    const seen = observer === SILENT ? null : new Seen(observer, clock);
     allowOrigin(request, response);
-    if (request.method === "OPTIONS") return answerPreflight(request, response);
     const { url = "" } = request;
+    if (request.method === "OPTIONS") {
+      return answerPreflight({ request, response, url, query: "", seen });
+    }
     const target = splitTarget(url);
-    if (target === undefined) return refuse(response, badPath(BAD_TARGET).problem);
-    const exchange = { request, response, url, query: target.query };
+    const exchange = { request, response, url, query: target?.query ?? "", seen };
+    if (target === undefined) return refuse(exchange, badPath(BAD_TARGET).problem);
     return this.#route(exchange, parsePath(target.path));
   };
 
   #route(exchange: Exchange, route: Route): void {
     const context = this.#context;
-    const { response } = exchange;
     if (route.kind === "health") return health(context, exchange);
-    if (route.kind === "problem") return refuse(response, route.problem);
-    if (!admit(context, response)) return undefined;
+    if (route.kind === "problem") return refuse(exchange, route.problem);
+    if (!admit(context, exchange)) return undefined;
     switch (route.kind) {
       case "awakeable":
         return completeAwakeable(context, exchange, route);
+      case "signal":
+        return sendSignal(context, exchange, route);
       case "target":
         return resultByBody(context, exchange, route.mode);
       case "classic":
@@ -100,6 +109,5 @@ function rethrow(error: unknown): never {
 /** Private services are named too: health is for operators. */
 function health(context: IngressContext, exchange: Exchange): void {
   if (!allowMethod(exchange, "GET", "HEAD")) return;
-  const services = servicesOf(registryOf(context));
-  sendJson(exchange.response, 200, JSON.stringify({ services }));
+  sendDocument(exchange, { services: servicesOf(registryOf(context)) });
 }

@@ -38,7 +38,9 @@ const ROUTES: Readonly<Record<string, string>> = {
   "/restate/invocation/S/attach": "[result,attach,S]",
   "/restate/invocation/S/h/attach": "bad-path",
   "/restate/invocation/inv_1/cancel": "not-found",
-  "/restate/workflow/W/key/attach": "[workflow-result,attach,W]",
+  "/restate/workflow/W/key/attach": "[workflow-result,attach,W,key]",
+  "/restate/workflow/W/a%2Fb/output": "[workflow-result,output,W,a/b]",
+  "/restate/workflow/W//attach": "[workflow-result,attach,W,]",
   "/restate/workflow/W/%FF/attach": "bad-path",
   "/restate/workflow/W/key/run": "not-found",
   "/restate/workflow/W/attach": "not-found",
@@ -50,7 +52,13 @@ const ROUTES: Readonly<Record<string, string>> = {
   "/restate/a/sign_1x%3D/reject": "[awakeable,false,sign_1x=]",
   "/restate/a/sign_1x": "not-found",
   "/restate/a/sign_1x/resolve/now": "not-found",
-  "/restate/signals/x/y": "not-found",
+  "/restate/signals/inv_1/go/resolve": "[signal,true,inv_1,go]",
+  "/restate/signals/inv_1/go%2F%C3%A9/reject": "[signal,false,inv_1,go/é]",
+  "/restate/signals/inv_1//resolve": "[signal,true,inv_1,]",
+  "/restate/signals/inv_1/%FF/resolve": "bad-path",
+  "/restate/signals/inv_1/resolve": "not-found",
+  "/restate/signals/inv_1/go/cancel": "not-found",
+  "/restate/signals/inv_1/go/resolve/now": "not-found",
   "/restate/scope/s/call/S/h": "scopes-unsupported",
   "/restate/health": "[health]",
   "/restate/health/": "[health]",
@@ -84,7 +92,7 @@ test("a request target is a path with a query, or an absolute URL of one", () =>
 });
 
 const WORDS =
-  " restate call send attach output invocation a resolve lookup workflow openapi scope health %FF % %2 %C3%A9 %00 .. key".split(
+  " restate call send attach output invocation a resolve lookup workflow signals openapi scope health %FF % %2 %C3%A9 %00 .. key".split(
     " ",
   );
 

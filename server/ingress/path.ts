@@ -21,10 +21,16 @@ export type Route =
     }
   | { readonly kind: "result"; readonly mode: ResultMode; readonly id: string }
   | ({ readonly kind: "idempotent-result"; readonly mode: ResultMode } & IdempotentPath)
-  | { readonly kind: "workflow-result"; readonly mode: ResultMode; readonly service: string }
+  | ({ readonly kind: "workflow-result"; readonly mode: ResultMode } & WorkflowPath)
   /** The target stands in the body. */
   | { readonly kind: "target"; readonly mode: ResultMode | "lookup" }
   | { readonly kind: "awakeable"; readonly resolve: boolean; readonly id: string }
+  | {
+      readonly kind: "signal";
+      readonly resolve: boolean;
+      readonly id: string;
+      readonly name: string;
+    }
   | { readonly kind: "problem"; readonly problem: Problem };
 
 export interface IdempotentPath {
@@ -33,6 +39,11 @@ export interface IdempotentPath {
   readonly key: string | null;
   readonly handler: string;
   readonly idempotencyKey: string;
+}
+
+export interface WorkflowPath {
+  readonly service: string;
+  readonly key: string;
 }
 
 export interface RequestTarget {
@@ -88,6 +99,8 @@ function reserved(name: string, rest: readonly string[]): Route {
     case "a":
     case "awakeables":
       return awakeable(rest);
+    case "signals":
+      return signal(rest);
     default:
       return NOT_FOUND;
   }
@@ -123,11 +136,12 @@ function invocation(rest: readonly string[]): Route {
 }
 
 function workflow(rest: readonly string[]): Route {
-  const [service, key, last, ...more] = rest;
+  const [service, segment, last, ...more] = rest;
   const mode = resultMode(last);
   if (service === undefined || mode === undefined || more.length > 0) return NOT_FOUND;
-  if (decode(key) === undefined) return badPath(BAD_ENCODING);
-  return { kind: "workflow-result", mode, service };
+  const key = decode(segment);
+  if (key === undefined) return badPath(BAD_ENCODING);
+  return { kind: "workflow-result", mode, service, key };
 }
 
 function result(mode: ResultMode | "lookup", rest: readonly string[]): Route {
@@ -143,10 +157,23 @@ function resultOf(mode: ResultMode, segment: string | undefined): Route {
 
 function awakeable(rest: readonly string[]): Route {
   const [segment, verb, ...more] = rest;
-  if ((verb !== "resolve" && verb !== "reject") || more.length > 0) return NOT_FOUND;
+  if (!isVerb(verb) || more.length > 0) return NOT_FOUND;
   const id = decode(segment);
   if (id === undefined) return badPath(BAD_ENCODING);
   return { kind: "awakeable", resolve: verb === "resolve", id };
+}
+
+function signal(rest: readonly string[]): Route {
+  const [first, second, verb, ...more] = rest;
+  if (!isVerb(verb) || more.length > 0) return NOT_FOUND;
+  const id = decode(first);
+  const name = decode(second);
+  if (id === undefined || name === undefined) return badPath(BAD_ENCODING);
+  return { kind: "signal", resolve: verb === "resolve", id, name };
+}
+
+function isVerb(segment: string | undefined): segment is "resolve" | "reject" {
+  return segment === "resolve" || segment === "reject";
 }
 
 function resultMode(segment: string | undefined): ResultMode | undefined {
@@ -164,8 +191,8 @@ export function decode(segment: string | undefined): string | undefined {
 }
 
 const BAD_LENGTH =
-  "expected /{service}/{handler}, /{service}/{handler}/send, or one of the paths below /restate/";
-const BAD_ENCODING = "the path is not percent-encoded UTF-8";
+  "expected /{service}/{handler}, with the key in between for objects and workflows, or one of the paths below /restate/";
+export const BAD_ENCODING = "the path is not percent-encoded UTF-8";
 
 export const BAD_TARGET = "the request target is neither a path nor an absolute http URL in ASCII";
 

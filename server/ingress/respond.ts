@@ -1,11 +1,24 @@
-/** How results of invocations are told to callers (HTTP API 1.3 to 1.6). */
-import type { ServerResponse } from "node:http";
+/** How results of invocations are told to callers (HTTP API 1.3 to 1.6), and to the observer. */
 import { invocationIdToString } from "../../sdk/protocol/ids.ts";
 import type { ManifestOutput } from "../../sdk/protocol/manifest.ts";
 import type { Failure, Outcome } from "../../sdk/protocol/messages.ts";
 import { type AnswerHeaders, sendBytes, sendJson } from "../http/answer.ts";
+import type { HttpRequest, HttpResponse } from "../http/exchange.ts";
 import { type Problem, type ProblemHeaders, sendProblem } from "../http/problem.ts";
+import type { RequestStatus } from "../processor/observer.ts";
 import { outputContentType } from "./content.ts";
+import { refusalStatus, type Seen } from "./seen.ts";
+
+/** A request on its way to its one answer. */
+export interface Exchange {
+  readonly request: HttpRequest;
+  readonly response: HttpResponse;
+  /** As it came. */
+  readonly url: string;
+  readonly query: string;
+  /** Null when nobody observes. */
+  readonly seen: Seen | null;
+}
 
 /** What is known of the invocation whose result is told. */
 export interface ResultContext {
@@ -16,26 +29,42 @@ export interface ResultContext {
   readonly expiresAtMs: number | null;
 }
 
-export function refuse(response: ServerResponse, problem: Problem, headers?: ProblemHeaders): void {
-  sendProblem(response, problem, "ingress", headers);
+export function refuse(
+  { response, seen }: Exchange,
+  problem: Problem,
+  headers?: ProblemHeaders,
+): void {
+  const isSent = sendProblem(response, problem, "ingress", headers);
+  tell(seen, isSent, refusalStatus(problem.status), problem.status);
 }
 
-export function sendOutcome(
-  response: ServerResponse,
-  outcome: Outcome,
-  context: ResultContext,
+/** Refuses as the invocation's own answer: asking once more is no remedy. */
+export function refuseForInvocation(
+  { response, seen }: Exchange,
+  problem: Problem,
+  id: Uint8Array,
 ): void {
-  const headers: AnswerHeaders = { "x-restate-id": invocationIdToString(context.id) };
+  const invocationId = invocationIdToString(id);
+  if (seen !== null) seen.invocationId = invocationId;
+  const isSent = sendProblem(response, problem, "invocation", { "x-restate-id": invocationId });
+  tell(seen, isSent, refusalStatus(problem.status), problem.status);
+}
+
+export function sendOutcome(exchange: Exchange, outcome: Outcome, context: ResultContext): void {
+  const { response, seen } = exchange;
+  const invocationId = invocationIdToString(context.id);
+  if (seen !== null) seen.invocationId = invocationId;
+  const headers: AnswerHeaders = { "x-restate-id": invocationId };
   if (context.expiresAtMs !== null) {
     headers["idempotency-expires"] = rfc3339WithOffset(context.expiresAtMs);
   }
-  if (outcome.kind === "failure") return sendFailure(response, outcome.failure, headers);
+  if (outcome.kind === "failure") return sendFailure(exchange, outcome.failure, headers);
   const type = outputContentType(context.output, outcome.value.length);
   if (type !== undefined) headers["content-type"] = type;
-  return sendBytes(response, 200, outcome.value, headers);
+  return tell(seen, sendBytes(response, 200, outcome.value, headers), "completed", 200);
 }
 
-function sendFailure(response: ServerResponse, failure: Failure, headers: AnswerHeaders): void {
+function sendFailure({ response, seen }: Exchange, failure: Failure, headers: AnswerHeaders): void {
   const { code, message, metadata } = failure;
   const document = {
     code,
@@ -47,27 +76,47 @@ function sendFailure(response: ServerResponse, failure: Failure, headers: Answer
       : { metadata: Object.fromEntries(metadata.map(({ key, value }) => [key, value])) }),
   };
   headers["x-restate-error-source"] = "invocation";
-  sendJson(response, failureStatus(code), JSON.stringify(document), headers);
+  const status = failureStatus(code);
+  const isSent = sendJson(response, status, JSON.stringify(document), headers);
+  tell(seen, isSent, "invocation-error", status);
 }
 
 /** A failure is answered with a failure: codes that mean anything else as a status stand in the body only. */
-export function failureStatus(code: number): number {
+function failureStatus(code: number): number {
   return code >= 400 && code <= 599 ? code : 500;
 }
 
 export function sendAccepted(
-  response: ServerResponse,
+  { response, seen }: Exchange,
   id: Uint8Array,
   isNew: boolean,
   startAtMs: number | null,
 ): void {
   const invocationId = invocationIdToString(id);
+  if (seen !== null) seen.invocationId = invocationId;
   const document = {
     invocationId,
     ...(startAtMs === null ? {} : { executionTime: rfc3339Nanos(startAtMs) }),
     status: isNew ? "Accepted" : "PreviouslyAccepted",
   };
-  sendJson(response, 202, JSON.stringify(document), { "x-restate-id": invocationId });
+  const headers = { "x-restate-id": invocationId };
+  const isSent = sendJson(response, 202, JSON.stringify(document), headers);
+  tell(seen, isSent, "accepted", 202);
+}
+
+/** Taken, with nothing to say about it. */
+export function sendTaken({ response, seen }: Exchange): void {
+  tell(seen, sendBytes(response, 202, "", {}), "accepted", 202);
+}
+
+export function sendDocument({ response, seen }: Exchange, document: unknown): void {
+  tell(seen, sendJson(response, 200, JSON.stringify(document)), "completed", 200);
+}
+
+function tell(seen: Seen | null, isSent: boolean, status: RequestStatus, httpStatus: number): void {
+  if (seen === null) return;
+  if (isSent) seen.end(status, httpStatus);
+  else seen.disconnected();
 }
 
 /** `2026-11-24T08:04:56.140+00:00` */

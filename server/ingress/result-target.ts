@@ -1,11 +1,11 @@
 /** The JSON body that names an invocation: `POST /restate/attach`, `output` and `lookup` (HTTP API 1.9); pure. */
 import type { Problem } from "../http/problem.ts";
-import type { IdempotentPath } from "./path.ts";
+import type { IdempotentPath, WorkflowPath } from "./path.ts";
 
 export type ResultTarget =
   | { readonly kind: "invocation"; readonly invocationId: string }
   | ({ readonly kind: "idempotent" } & IdempotentPath)
-  | { readonly kind: "workflow"; readonly service: string };
+  | ({ readonly kind: "workflow" } & WorkflowPath);
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -51,11 +51,11 @@ function idempotent({ service, key = null, handler, idempotencyKey }: Fields): P
   return { kind: "idempotent", service, key, handler, idempotencyKey };
 }
 
-function workflow({ workflowName: service, workflowKey }: Fields): Parsed {
-  if (typeof service !== "string" || typeof workflowKey !== "string") {
+function workflow({ workflowName: service, workflowKey: key }: Fields): Parsed {
+  if (typeof service !== "string" || typeof key !== "string") {
     return invalid("workflowName and workflowKey must be strings");
   }
-  return { kind: "workflow", service };
+  return { kind: "workflow", service, key };
 }
 
 const EXPECTED =

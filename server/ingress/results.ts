@@ -1,22 +1,21 @@
 /** Results of invocations by id, by idempotency key, or by a target in the body (HTTP API 1.9). */
 import { invocationIdToString, parseInvocationId } from "../../sdk/protocol/ids.ts";
 import type { ManifestOutput } from "../../sdk/protocol/manifest.ts";
-import { idempotentInvocationId } from "../base/ids.ts";
-import { sendJson } from "../http/answer.ts";
-import { type Problem, sendProblem } from "../http/problem.ts";
+import { idempotentInvocationId, workflowInvocationId } from "../base/ids.ts";
+import type { Problem } from "../http/problem.ts";
 import type { Reply } from "../machine/effect.ts";
 import { resolveHandler } from "../machine/registry.ts";
+import { allowMethod, ask, type IngressContext, registryOf, withBody } from "./context.ts";
+import type { IdempotentPath, ResultMode, Route, WorkflowPath } from "./path.ts";
 import {
-  allowMethod,
-  ask,
   type Exchange,
-  type IngressContext,
-  registryOf,
-  withBody,
-} from "./context.ts";
-import type { IdempotentPath, ResultMode, Route } from "./path.ts";
-import { INTERNAL, refuse, sendOutcome } from "./respond.ts";
-import { checkIdempotentTarget, checkWorkflowTarget } from "./target.ts";
+  INTERNAL,
+  refuse,
+  refuseForInvocation,
+  sendDocument,
+  sendOutcome,
+} from "./respond.ts";
+import { idempotentTargetProblem, INVALID_INVOCATION, workflowTargetProblem } from "./target.ts";
 import { parseTarget, type ResultTarget } from "./result-target.ts";
 import { awaitResult } from "./wait.ts";
 
@@ -43,7 +42,7 @@ function targetOf(
     case "idempotent-result":
       return { ...route, kind: "idempotent" };
     default:
-      return { kind: "workflow", service: route.service };
+      return { ...route, kind: "workflow" };
   }
 }
 
@@ -53,7 +52,7 @@ export function resultByBody(context: IngressContext, exchange: Exchange, mode: 
   const onBody = (body: Uint8Array): void => {
     const target = parseTarget(body);
     budget.give(body.length);
-    if (target.kind === "problem") refuse(exchange.response, target.problem);
+    if (target.kind === "problem") refuse(exchange, target.problem);
     else answerTarget(context, exchange, mode, target);
   };
   withBody(context, exchange, onBody, { bytesMax: TARGET_BYTES_MAX, budget });
@@ -66,26 +65,29 @@ function answerTarget(
   target: ResultTarget,
 ): void {
   const id = idOf(context, target);
-  if ("reason" in id) return refuse(exchange.response, id);
+  if ("reason" in id) return refuse(exchange, id);
   if (mode !== "lookup") return askResult(context, exchange, mode, id);
-  const invocationId = invocationIdToString(id);
-  return sendJson(exchange.response, 200, JSON.stringify({ invocationId }));
+  return sendDocument(exchange, { invocationId: invocationIdToString(id) });
 }
 
 function idOf(context: IngressContext, target: ResultTarget): Uint8Array | Problem {
   switch (target.kind) {
     case "invocation":
-      return parseInvocationId(target.invocationId) ?? INVALID_ID;
+      return parseInvocationId(target.invocationId) ?? INVALID_INVOCATION;
     case "workflow":
-      return checkWorkflowTarget(registryOf(context), target.service);
+      return workflowId(context, target);
     default:
       return idempotentId(context, target);
   }
 }
 
+function workflowId(context: IngressContext, { service, key }: WorkflowPath): Uint8Array | Problem {
+  const problem = workflowTargetProblem(registryOf(context), service);
+  return problem ?? workflowInvocationId(service, key);
+}
+
 function idempotentId(context: IngressContext, target: IdempotentPath): Uint8Array | Problem {
-  const { service, key, handler } = target;
-  const problem = checkIdempotentTarget(registryOf(context), service, key, handler);
+  const problem = idempotentTargetProblem(registryOf(context), target);
   return problem ?? idempotentInvocationId(target);
 }
 
@@ -95,10 +97,9 @@ function askResult(
   mode: ResultMode,
   id: Uint8Array,
 ): void {
-  const { response } = exchange;
   ask(
     context,
-    response,
+    exchange,
     0,
     (replyTo) => ({ type: "attach", id, wait: mode === "attach", replyTo }),
     (reply) => answerResult(context, exchange, mode, id, reply),
@@ -107,25 +108,25 @@ function askResult(
 
 function answerResult(
   context: IngressContext,
-  { response }: Exchange,
+  exchange: Exchange,
   mode: ResultMode,
   id: Uint8Array,
   reply: Reply,
 ): void {
   switch (reply.kind) {
     case "accepted":
-      return awaitResult(context, response, reply, outputOfRunning(context, reply.seq));
+      return awaitResult(context, exchange, reply, outputOfRunning(context, reply.seq));
     case "completed": {
       const output = outputOf(context, reply.target);
-      return sendOutcome(response, reply.outcome, { id, output, expiresAtMs: reply.expiresAtMs });
+      return sendOutcome(exchange, reply.outcome, { id, output, expiresAtMs: reply.expiresAtMs });
     }
     case "not-found":
-      if (mode === "output") return refuse(response, UNKNOWN);
-      return sendProblem(response, UNKNOWN, "invocation", idHeader(id));
+      if (mode === "output") return refuse(exchange, UNKNOWN);
+      return refuseForInvocation(exchange, UNKNOWN, id);
     case "conflict":
-      return refuse(response, unfinished(reply.status), idHeader(id));
+      return refuse(exchange, unfinished(reply.status), idHeader(id));
     default:
-      return refuse(response, INTERNAL);
+      return refuse(exchange, INTERNAL);
   }
 }
 
@@ -145,12 +146,6 @@ function outputOf(
 ): ManifestOutput | undefined {
   return resolveHandler(registryOf(context), target.service, target.handler)?.handler.output;
 }
-
-const INVALID_ID: Problem = {
-  status: 400,
-  reason: "invalid-invocation-id",
-  message: "this is no invocation id: they look like inv_1 and 33 letters and digits",
-};
 
 const UNKNOWN: Problem = {
   status: 404,

@@ -1,12 +1,17 @@
 /** From a route to the handler it means, by what is registered now (HTTP API 1.2, checks 1 to 5); pure. */
-import type { ManifestService } from "../../sdk/protocol/manifest.ts";
+import type { ManifestService, ServiceType } from "../../sdk/protocol/manifest.ts";
 import { MIN_PROTOCOL_VERSION } from "../../sdk/protocol/version.ts";
 import type { Problem } from "../http/problem.ts";
+import type { HandlerKind } from "../machine/invocation.ts";
+import { handlerKind } from "../machine/policy.ts";
 import { type Registry, type ResolvedHandler, resolveHandler } from "../machine/registry.ts";
-import { badPath, type Route } from "./path.ts";
+import { BAD_ENCODING, badPath, decode, type IdempotentPath, type Route } from "./path.ts";
 
 export interface InvokeTarget {
   readonly resolved: ResolvedHandler;
+  readonly handlerKind: HandlerKind;
+  /** Null for a plain service. */
+  readonly key: string | null;
   readonly send: boolean;
 }
 
@@ -14,59 +19,86 @@ export type Checked<T> =
   | ({ readonly kind: "ok" } & T)
   | { readonly kind: "problem"; readonly problem: Problem };
 
-export function invokeTarget(
-  registry: Registry,
-  route: Extract<Route, { kind: "classic" | "explicit" }>,
-): Checked<InvokeTarget> {
-  const known = plainService(registry, route.service);
-  if (known !== null) return { kind: "problem", problem: known };
-  const shape = route.kind === "classic" ? classicShape(route.rest) : explicitShape(route);
+type InvokeRoute = Extract<Route, { kind: "classic" | "explicit" }>;
+
+export function invokeTarget(registry: Registry, route: InvokeRoute): Checked<InvokeTarget> {
+  const service = latestOf(registry, route.service);
+  if (service === undefined) return { kind: "problem", problem: unknownService(route.service) };
+  const shape = shapeOf(service, route);
   if (shape.kind === "problem") return shape;
-  const { handler, send } = shape;
+  const { handler, key, send } = shape;
   const resolved = resolveHandler(registry, route.service, handler);
-  if (resolved === undefined) return unknownHandler(route.service, handler);
+  if (resolved === undefined) {
+    return { kind: "problem", problem: unknownHandler(route.service, handler) };
+  }
   const problem = accessProblem(resolved);
-  return problem === null ? { kind: "ok", resolved, send } : { kind: "problem", problem };
-}
-
-/** What an idempotent result path or target names; the invocation itself may still be unknown. */
-export function checkIdempotentTarget(
-  registry: Registry,
-  service: string,
-  key: string | null,
-  handler: string,
-): Problem | null {
-  const known = plainService(registry, service);
-  if (known !== null) return known;
-  if (key !== null) return badPath(`${service} is a plain service and takes no key`).problem;
-  return resolveHandler(registry, service, handler) === undefined
-    ? unknownHandler(service, handler).problem
-    : null;
-}
-
-export function checkWorkflowTarget(registry: Registry, service: string): Problem {
-  const known = plainService(registry, service);
-  if (known !== null) return known;
-  const message = `${service} is no workflow; ask by invocation id or by idempotency key`;
-  return { status: 400, reason: "no-workflow", message };
+  if (problem !== null) return { kind: "problem", problem };
+  return { kind: "ok", resolved, handlerKind: handlerKind(resolved), key, send };
 }
 
 interface Shape {
   readonly handler: string;
+  readonly key: string | null;
   readonly send: boolean;
 }
 
-function classicShape(rest: readonly string[]): Checked<Shape> {
-  const [handler = "", last, ...more] = rest;
-  if (last === undefined) return { kind: "ok", handler, send: false };
-  if (last === "send" && more.length === 0) return { kind: "ok", handler, send: true };
-  return badPath("after /{service}/{handler} of a plain service only /send may follow");
+/** The type of the service says whether the first segment behind its name is a key. */
+function shapeOf({ name, ty }: ManifestService, route: InvokeRoute): Checked<Shape> {
+  const handlerAt = ty === "SERVICE" ? 0 : 1;
+  const { rest } = route;
+  const handler = rest[handlerAt];
+  const last = rest[handlerAt + 1];
+  const isClassic = route.kind === "classic";
+  const mayFollow = last === undefined || (isClassic && last === "send");
+  if (handler === undefined || !mayFollow || rest.length > handlerAt + 2) {
+    return badPath(expected(name, ty, isClassic));
+  }
+  const key = ty === "SERVICE" ? null : decode(rest[0]);
+  if (key === undefined) return badPath(BAD_ENCODING);
+  return { kind: "ok", handler, key, send: isClassic ? last === "send" : route.send };
 }
 
-function explicitShape(route: Extract<Route, { kind: "explicit" }>): Checked<Shape> {
-  const [handler = "", ...more] = route.rest;
-  if (more.length === 0) return { kind: "ok", handler, send: route.send };
-  return badPath(`${route.service} is a plain service: expected /{service}/{handler} and no more`);
+function expected(name: string, ty: ServiceType, isClassic: boolean): string {
+  const path = ty === "SERVICE" ? "{handler}" : "{key}/{handler}";
+  const tail = isClassic ? "at most with /send behind it" : "and no more";
+  return `${name} is a ${TYPE_NAMES[ty]}: expected ${name}/${path} ${tail}`;
+}
+
+const TYPE_NAMES: Readonly<Record<ServiceType, string>> = {
+  SERVICE: "plain service",
+  VIRTUAL_OBJECT: "virtual object",
+  WORKFLOW: "workflow",
+};
+
+/** What speaks against an idempotent result path or target; the invocation itself may still be unknown. */
+export function idempotentTargetProblem(
+  registry: Registry,
+  { service: name, key, handler }: IdempotentPath,
+): Problem | null {
+  const service = latestOf(registry, name);
+  if (service === undefined) return unknownService(name);
+  const isKeyed = service.ty !== "SERVICE";
+  if (isKeyed !== (key !== null)) {
+    const rule = isKeyed ? "needs a key" : "takes no key";
+    return badPath(`${name} is a ${TYPE_NAMES[service.ty]} and ${rule}`).problem;
+  }
+  const resolved = resolveHandler(registry, name, handler);
+  if (resolved === undefined) return unknownHandler(name, handler);
+  return handlerKind(resolved) === "run" ? runTakesNoKey(name, handler) : null;
+}
+
+/** A workflow that nobody offers any more may have results: these are asked for by its name alone. */
+export function workflowTargetProblem(registry: Registry, name: string): Problem | null {
+  const service = latestOf(registry, name);
+  if (service === undefined || service.ty === "WORKFLOW") return null;
+  const message = `${name} is a ${TYPE_NAMES[service.ty]}, no workflow; ask by invocation id or by idempotency key`;
+  return { status: 400, reason: "no-workflow", message };
+}
+
+/** The run of a workflow has an identity of its own, its key. */
+export function runTakesNoKey(service: string, handler: string): Problem {
+  const message = `${service}/${handler} runs once for each workflow key: leave the idempotency key out`;
+  return { status: 400, reason: "idempotency-key-on-run", message };
 }
 
 /** The names of what can be called or could be, were it served. */
@@ -74,31 +106,20 @@ export function servicesOf(registry: Registry): string[] {
   return [...registry.services.keys()].filter((name) => latestOf(registry, name) !== undefined);
 }
 
-/** A deployment that was overwritten in place may no longer offer what it is the latest for. */
 function latestOf(registry: Registry, name: string): ManifestService | undefined {
   const latest = registry.services.get(name);
   const deployment = registry.deployments.get(latest?.deploymentId ?? "");
   return deployment?.services.find((each) => each.name === name);
 }
 
-/** Null for a plain service. */
-function plainService(registry: Registry, name: string): Problem | null {
-  const service = latestOf(registry, name);
-  if (service === undefined) {
-    const message = `no deployment offers the service '${name}': register one, or check the name`;
-    return { status: 404, reason: "unknown-service", message };
-  }
-  if (service.ty === "SERVICE") return null;
-  const message = `${name} is a ${service.ty}; this server serves plain services only`;
-  return { status: 400, reason: "unsupported-service-type", message };
+function unknownService(name: string): Problem {
+  const message = `no deployment offers the service '${name}': register one, or check the name`;
+  return { status: 404, reason: "unknown-service", message };
 }
 
-function unknownHandler(
-  service: string,
-  handler: string,
-): { readonly kind: "problem"; readonly problem: Problem } {
+export function unknownHandler(service: string, handler: string): Problem {
   const message = `the service '${service}' has no handler '${handler}'`;
-  return { kind: "problem", problem: { status: 404, reason: "unknown-handler", message } };
+  return { status: 404, reason: "unknown-handler", message };
 }
 
 function accessProblem({ deployment, service, handler }: ResolvedHandler): Problem | null {
@@ -114,3 +135,9 @@ function accessProblem({ deployment, service, handler }: ResolvedHandler): Probl
   }
   return null;
 }
+
+export const INVALID_INVOCATION: Problem = {
+  status: 400,
+  reason: "invalid-invocation-id",
+  message: "this is no invocation id: they look like inv_1 and 33 letters and digits",
+};

@@ -7,29 +7,27 @@ import {
   MIN_PROTOCOL_VERSION,
   negotiateProtocolVersion,
   type ProtocolVersion,
+  serverMaxFor,
 } from "../../sdk/protocol/version.ts";
-import { assert } from "../base/assert.ts";
 import type { StartAttempt } from "../machine/effect.ts";
-import type { AttemptRef, FailAttempt } from "../machine/input.ts";
+import type { AttemptRef, FailAttempt, Yield } from "../machine/input.ts";
 import type { Invocation, Pin } from "../machine/invocation.ts";
-import {
-  type Deployment,
-  type Registry,
-  resolveHandler,
-  resolveIn,
-  type ResolvedHandler,
-} from "../machine/registry.ts";
+import { type Deployment, resolveFor, type ResolvedHandler } from "../machine/registry.ts";
 import type { Reader } from "../machine/tx.ts";
 import { notAttempted } from "./failures.ts";
-import { openingBytes } from "./opening.ts";
 
-export interface TimeoutDefaults {
+export interface Timeouts {
   readonly inactivityTimeoutMs: number;
   readonly abortTimeoutMs: number;
 }
 
-export interface ReadyPlan extends TimeoutDefaults {
-  readonly kind: "ready";
+/** What holds where neither handler nor service says otherwise. */
+export interface PlanDefaults extends Timeouts {
+  /** For SDKs of others. */
+  readonly protocolVersionMax: ProtocolVersion;
+}
+
+export interface ReadyPlan extends Timeouts {
   readonly attempt: AttemptRef;
   readonly version: ProtocolVersion;
   readonly resolved: ResolvedHandler;
@@ -41,28 +39,31 @@ export type Plan =
   /** The invocation has moved on; the effect is void. */
   | { readonly kind: "stale" }
   /** The attempt cannot be made; this says why. */
-  | { readonly kind: "refused"; readonly input: FailAttempt }
-  | ReadyPlan;
+  | { readonly kind: "refused"; readonly invocation: Invocation; readonly input: FailAttempt }
+  /** The invocation is to pause, and it has no attempt that could be asked to suspend. */
+  | { readonly kind: "yielded"; readonly input: Yield }
+  | { readonly kind: "ready"; readonly invocation: Invocation; readonly plan: ReadyPlan };
 
 export type AttemptName = Pick<StartAttempt, "seq" | "epoch">;
 
 const STALE: Plan = { kind: "stale" };
 
-export function planAttempt(reader: Reader, name: AttemptName, defaults: TimeoutDefaults): Plan {
-  const invocation = reader.invocation(name.seq);
-  if (invocation === undefined || invocation.epoch !== name.epoch) return STALE;
+export function planAttempt(reader: Reader, name: AttemptName, defaults: PlanDefaults): Plan {
+  const { seq, epoch } = name;
+  const invocation = reader.invocation(seq);
+  if (invocation === undefined || invocation.epoch !== epoch) return STALE;
   if (invocation.state.status !== "running") return STALE;
-  const resolved = resolve(reader.registry(), invocation);
-  if (resolved === undefined) return refused(name, "RT0011", missing(invocation));
+  if (invocation.state.isPausing) return { kind: "yielded", input: { type: "yield", seq, epoch } };
+  const { target, pin } = invocation;
+  const resolved = resolveFor(reader.registry(), target, pin?.deploymentId ?? null);
+  if (resolved === undefined) return refused(invocation, "RT0011", missing(invocation));
   const { deployment, service, handler } = resolved;
-  const version = versionFor(deployment, invocation.pin);
-  if (typeof version !== "number") return refused(name, version.errorCode, version.message);
+  const version = versionFor(deployment, pin, defaults.protocolVersionMax);
+  if (typeof version !== "number") return refused(invocation, version.errorCode, version.message);
   const inactivityTimeoutMs =
     handler.inactivityTimeout ?? service.inactivityTimeout ?? defaults.inactivityTimeoutMs;
   const abortTimeoutMs = handler.abortTimeout ?? service.abortTimeout ?? defaults.abortTimeoutMs;
-  const { seq, epoch } = name;
-  return {
-    kind: "ready",
+  const plan: ReadyPlan = {
     attempt: { seq, epoch, deploymentId: deployment.id, protocolVersion: version },
     version,
     resolved,
@@ -70,32 +71,7 @@ export function planAttempt(reader: Reader, name: AttemptName, defaults: Timeout
     inactivityTimeoutMs,
     abortTimeoutMs,
   };
-}
-
-/** The first bytes of the attempt: the journal up to `knownEntries`, which are all durable. */
-export function openingOf(
-  reader: Reader,
-  invocation: Invocation,
-  debugId: string,
-  knownEntries: number,
-  nowMs: number,
-): Uint8Array {
-  const { seq, id, retryCountSinceLastStoredEntry, modifiedAtMs } = invocation;
-  const entries = reader.entries(seq, 0, knownEntries);
-  assert(
-    entries.length === knownEntries,
-    `invocation ${seq} has ${entries.length} entries, not ${knownEntries}`,
-  );
-  const durationSinceLastStoredEntryMs = Math.max(0, nowMs - modifiedAtMs);
-  const facts = { id, debugId, retryCountSinceLastStoredEntry, durationSinceLastStoredEntryMs };
-  return openingBytes(facts, entries);
-}
-
-function resolve(registry: Registry, { pin, target }: Invocation): ResolvedHandler | undefined {
-  const { service, handler } = target;
-  return pin === null
-    ? resolveHandler(registry, service, handler)
-    : resolveIn(registry, pin.deploymentId, service, handler);
+  return { kind: "ready", invocation, plan };
 }
 
 function missing({ pin, target }: Invocation): string {
@@ -108,15 +84,20 @@ function missing({ pin, target }: Invocation): string {
 function versionFor(
   deployment: Deployment,
   pin: Pin | null,
+  protocolVersionMax: ProtocolVersion,
 ): ProtocolVersion | { readonly errorCode: string; readonly message: string } {
-  const { minProtocolVersion: min, maxProtocolVersion: max } = deployment;
+  const { minProtocolVersion: min, maxProtocolVersion: max, sdkVersion } = deployment;
   const offers = `deployment ${deployment.id} offers protocol versions ${min} to ${max}`;
   if (pin === null) {
-    const version = negotiateProtocolVersion(min, max, MAX_PROTOCOL_VERSION);
+    const serverMax = serverMaxFor(sdkVersion, protocolVersionMax);
+    const version = negotiateProtocolVersion(min, max, serverMax);
     if (version !== undefined) return version;
-    const ours = `${MIN_PROTOCOL_VERSION} to ${MAX_PROTOCOL_VERSION}`;
-    return { errorCode: "RT0013", message: `${offers}, this server speaks ${ours}` };
+    const isAllowed = min > MAX_PROTOCOL_VERSION || min <= serverMax;
+    const hint = isAllowed ? "" : `; start it with --max-protocol-version ${min} to allow it`;
+    const ours = `this server speaks ${MIN_PROTOCOL_VERSION} to ${serverMax}`;
+    return { errorCode: "RT0013", message: `${offers}, ${ours}${hint}` };
   }
+  // What an invocation has begun in stays allowed, whatever is set for new ones.
   const pinned = negotiateProtocolVersion(
     pin.protocolVersion,
     pin.protocolVersion,
@@ -131,7 +112,9 @@ function versionFor(
 }
 
 /** `deploymentId` and version are not read for an attempt that stores nothing. */
-function refused({ seq, epoch }: AttemptName, errorCode: string, message: string): Plan {
+function refused(invocation: Invocation, errorCode: string, message: string): Plan {
+  const { seq, epoch } = invocation;
   const attempt = { seq, epoch, deploymentId: "", protocolVersion: 0 };
-  return { kind: "refused", input: { type: "fail", attempt, ...notAttempted(errorCode, message) } };
+  const input = { type: "fail", attempt, ...notAttempted(errorCode, message) } as const;
+  return { kind: "refused", input, invocation };
 }

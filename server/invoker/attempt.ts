@@ -7,13 +7,17 @@
  * T3 Entries are forwarded only while the request half is open; an endpoint that does not read loses that half, since it
  *    finds them in its next replay.
  */
-import type { AcknowledgeCommand, Forward } from "../machine/effect.ts";
+import type { Log } from "../base/log.ts";
+import type { AcknowledgeCommand, AcknowledgeRun, Forward } from "../machine/effect.ts";
 import type { AttemptRef } from "../machine/input.ts";
-import type { Door } from "../processor/ports.ts";
+import { type Observer, SILENT } from "../processor/observer.ts";
+import type { Door, LiveAttempt } from "../processor/ports.ts";
 import type { ReadyPlan } from "./attempt-plan.ts";
+import { type AttemptSubject, logFailure } from "./attempt-report.ts";
 import { aborted, type Failing, networkFailure } from "./failures.ts";
-import { EXCERPT_BYTES_MAX, headProblem, withExcerpt } from "./response-head.ts";
-import { Session } from "./session.ts";
+import { EXCERPT_BYTES_MAX, headProblem, sdkVersionOf, withExcerpt } from "./response-head.ts";
+import { type Ending, Session } from "./session.ts";
+import type { StepWatch } from "./step-watch.ts";
 import type { Exchange, ExchangeHandler, ResponseHead } from "./transport.ts";
 
 /** Enough for what an SDK sends before it notices that it is over; a firehose is cut. */
@@ -32,14 +36,31 @@ export interface AttemptContext {
   readonly door: Pick<Door, "submit" | "isCongested" | "whenRelieved">;
   readonly messageBytesMax: number;
   readonly drainTimeoutMs: number;
-  /** Wall clock, for HTTP dates. */
+  readonly log: Log;
+  readonly observer: Observer;
+  /** Wall clock, for HTTP dates and for what people read. */
   nowMs(): number;
   /** Milliseconds that only rise, for timeouts. */
   monotonicMs(): number;
   /** The attempt has bytes to flush at the end of this turn. */
   onPending(attempt: Attempt): void;
+  /** There is a response. */
+  onAnswered(attempt: Attempt): void;
+  /** The exchange broke before there was a response. */
+  onUnreachable(attempt: Attempt): void;
   /** The attempt holds no resources any more. */
   onClosed(attempt: Attempt): void;
+}
+
+/** What one attempt is made of. */
+export interface AttemptOptions {
+  readonly subject: AttemptSubject;
+  readonly plan: ReadyPlan;
+  readonly knownEntries: number;
+  /** What the exchange is opened with. */
+  readonly openingBytes: number;
+  /** Null when nobody traces. */
+  readonly steps: StepWatch | null;
 }
 
 /**
@@ -53,6 +74,7 @@ type Phase = "awaiting-head" | "streaming" | "refused" | "draining" | "closed";
 
 export class Attempt implements ExchangeHandler {
   readonly ref: AttemptRef;
+  readonly #subject: AttemptSubject;
   readonly #plan: ReadyPlan;
   readonly #context: AttemptContext;
   readonly #session: Session;
@@ -70,13 +92,29 @@ export class Attempt implements ExchangeHandler {
   #drainedBytes = 0;
   #problem: Failing | null = null;
   #excerpt: Buffer = NO_BYTES;
+  readonly #startedAtMs: number;
+  #ending: { readonly how: Ending; readonly atMs: number } | null = null;
+  #sdkVersion: string | null = null;
+  #sentBytes: number;
+  #receivedBytes = 0;
 
-  constructor(plan: ReadyPlan, knownEntries: number, context: AttemptContext) {
+  constructor(options: AttemptOptions, context: AttemptContext) {
+    const { subject, plan, knownEntries, openingBytes, steps } = options;
     this.ref = plan.attempt;
+    this.#subject = subject;
     this.#plan = plan;
     this.#context = context;
     this.#isRequestOpen = plan.isBidirectional;
-    this.#session = new Session(this.ref, context.door, knownEntries, context.messageBytesMax);
+    this.#sentBytes = openingBytes;
+    this.#session = new Session({
+      attempt: this.ref,
+      door: context.door,
+      knownEntries,
+      messageBytesMax: context.messageBytesMax,
+      steps,
+      onOver: (ending) => this.#onOver(ending),
+    });
+    this.#startedAtMs = context.nowMs();
     this.#lastFrameMs = context.monotonicMs();
     this.#lastReceivedMs = this.#lastFrameMs;
   }
@@ -89,6 +127,19 @@ export class Attempt implements ExchangeHandler {
   /** It does not count as current any more: what it says is dropped. */
   get isOver(): boolean {
     return this.#session.isOver;
+  }
+
+  /** What operators are told of it while it is current. */
+  get live(): LiveAttempt {
+    const { seq, epoch, deploymentId } = this.ref;
+    return {
+      seq,
+      epoch,
+      deploymentId,
+      sdkVersion: this.#sdkVersion,
+      startedAtMs: this.#startedAtMs,
+      awaitingOn: this.#session.awaitingOn,
+    };
   }
 
   /** The shortest of its timeouts: how often it has to be looked at. */
@@ -110,6 +161,12 @@ export class Attempt implements ExchangeHandler {
 
   acknowledge({ commandIndex }: AcknowledgeCommand): void {
     if (this.#isRequestOpen) this.#enqueue(this.#session.acknowledge(commandIndex));
+  }
+
+  acknowledgeRun({ index, completionId }: AcknowledgeRun): void {
+    if (!this.#isRequestOpen) return;
+    const bytes = this.#session.acknowledgeRun(index, completionId);
+    if (bytes !== undefined) this.#enqueue(bytes);
   }
 
   /** Hands what was forwarded in this turn to the transport, as one write. */
@@ -160,10 +217,13 @@ export class Attempt implements ExchangeHandler {
     if (this.#phase !== "awaiting-head") return;
     this.#problem = headProblem(head, this.#plan.version, this.#context.nowMs());
     this.#phase = this.#problem === null ? "streaming" : "refused";
+    this.#sdkVersion = sdkVersionOf(head.server);
     if (this.#problem !== null) this.#limitDrain();
+    this.#context.onAnswered(this);
   }
 
   onData(chunk: Uint8Array): void {
+    this.#receivedBytes += chunk.length;
     if (this.#phase === "streaming") return this.#receive(chunk);
     if (this.#phase === "refused") {
       this.#excerpt = Buffer.concat([this.#excerpt, chunk.subarray(0, EXCERPT_BYTES_MAX)]);
@@ -187,6 +247,7 @@ export class Attempt implements ExchangeHandler {
   onError(message: string): void {
     if (this.#phase === "refused") this.#refuse();
     else this.#session.fail(networkFailure(message));
+    if (this.#phase === "awaiting-head") this.#context.onUnreachable(this);
     this.#phase = "draining";
   }
 
@@ -197,7 +258,33 @@ export class Attempt implements ExchangeHandler {
     this.#phase = "closed";
     this.#isRequestOpen = false;
     this.#pending = [];
+    this.#report();
     this.#context.onClosed(this);
+  }
+
+  #onOver(how: Ending): void {
+    this.#ending = { how, atMs: this.#context.nowMs() };
+    if (how.status !== "failed") return;
+    logFailure(this.#context.log, this.#subject, this.ref.deploymentId, how.failing);
+  }
+
+  #report(): void {
+    const { observer } = this.#context;
+    if (observer === SILENT || this.#ending === null) return;
+    const { how, atMs: endedAtMs } = this.#ending;
+    const { deploymentId, protocolVersion } = this.ref;
+    observer.attempt({
+      ...this.#subject,
+      deploymentId,
+      uri: this.#plan.resolved.deployment.uri,
+      protocolVersion,
+      startedAtMs: this.#startedAtMs,
+      endedAtMs,
+      status: how.status,
+      failure: how.status === "failed" ? how.failing.failure : null,
+      sentBytes: this.#sentBytes,
+      receivedBytes: this.#receivedBytes,
+    });
   }
 
   #receive(chunk: Uint8Array): void {
@@ -249,6 +336,7 @@ export class Attempt implements ExchangeHandler {
     const bytes = this.#pending.length === 1 ? first : Buffer.concat(this.#pending);
     this.#pending = [];
     this.#pendingBytes = 0;
+    this.#sentBytes += bytes.length;
     return this.#exchange.write(bytes);
   }
 }

@@ -1,22 +1,27 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { decodeMessage, encodeBody } from "../../sdk/protocol/codec.ts";
 import { encodeFrame } from "../../sdk/protocol/frame.ts";
 import { invocationIdToString } from "../../sdk/protocol/ids.ts";
-import { MessageType, messageTypeName } from "../../sdk/protocol/message-type.ts";
-import type { Start } from "../../sdk/protocol/messages.ts";
-import { silentLog } from "../base/log.ts";
+import { MessageType } from "../../sdk/protocol/message-type.ts";
 import { StorageError } from "../base/storage-error.ts";
-import type { Forward, StartAttempt } from "../machine/effect.ts";
+import type { AcknowledgeRun } from "../machine/effect.ts";
 import type { Deployment } from "../machine/registry.ts";
-import { Attempts, type AttemptsOptions } from "./attempts.ts";
+import type { Attempts } from "./attempts.ts";
+import {
+  CONTENT_TYPE,
+  type FakeExchange,
+  forward,
+  inWorld,
+  start,
+  startOf,
+  turn,
+} from "./attempts.suite.ts";
 import {
   bytesOf,
   deployment,
   END,
   eventually,
-  FakeDoor,
   framesOf,
   INPUT,
   invocationId,
@@ -27,136 +32,9 @@ import {
   SUSPENSION,
   text,
 } from "./fixtures.suite.ts";
-import type { Exchange, ExchangeHandler, ExchangeRequest, Transport } from "./transport.ts";
+import type { After } from "./sweep.ts";
 
-const CONTENT_TYPE = "application/vnd.restate.invocation.v6";
-
-class FakeExchange implements Exchange {
-  readonly request: ExchangeRequest;
-  readonly handler: ExchangeHandler;
-  readonly writes: Uint8Array[] = [];
-  isPaused = false;
-  /** What `write` answers. */
-  isWritable = true;
-  isEnded = false;
-  isReset = false;
-
-  constructor(request: ExchangeRequest, handler: ExchangeHandler) {
-    this.request = request;
-    this.handler = handler;
-    this.isEnded = request.bodyComplete;
-  }
-
-  write(bytes: Uint8Array): boolean {
-    assert(!this.isEnded, "written after the end");
-    this.writes.push(bytes);
-    return this.isWritable;
-  }
-
-  end(): void {
-    this.isEnded = true;
-  }
-
-  pause(): void {
-    this.isPaused = true;
-  }
-
-  resume(): void {
-    this.isPaused = false;
-  }
-
-  reset(): void {
-    if (this.isReset) return;
-    this.isReset = true;
-    process.nextTick(() => this.handler.onClose());
-  }
-
-  head(status = 200, contentType: string | undefined = CONTENT_TYPE, retryAfter?: string): this {
-    this.handler.onHead({ status, contentType, retryAfter });
-    return this;
-  }
-
-  data(bytes: Uint8Array): this {
-    this.handler.onData(bytes);
-    return this;
-  }
-
-  /** The endpoint ends its response, and with that the exchange is over. */
-  finish(): this {
-    this.handler.onEnd();
-    this.handler.onClose();
-    return this;
-  }
-
-  get frames(): string[] {
-    return this.writes.flatMap((bytes) => framesOf(bytes).map(({ type }) => messageTypeName(type)));
-  }
-}
-
-class FakeTransport implements Transport {
-  readonly exchanges: FakeExchange[] = [];
-  isClosed = false;
-
-  open(request: ExchangeRequest, handler: ExchangeHandler): FakeExchange {
-    const exchange = new FakeExchange(request, handler);
-    this.exchanges.push(exchange);
-    return exchange;
-  }
-
-  close(): void {
-    this.isClosed = true;
-  }
-
-  at(index: number): FakeExchange {
-    const exchange = this.exchanges[index];
-    assert(exchange !== undefined, `there is no exchange ${index}`);
-    return exchange;
-  }
-}
-
-interface World {
-  readonly door: FakeDoor;
-  readonly transport: FakeTransport;
-  readonly attempts: Attempts;
-}
-
-/** Runs `test` and leaves no timer behind. */
-async function inWorld(
-  options: Partial<AttemptsOptions>,
-  test: (world: World) => void | Promise<void>,
-  registered: readonly Deployment[] = [deployment()],
-): Promise<void> {
-  const door = new FakeDoor();
-  for (const each of registered) door.register(each);
-  const transport = new FakeTransport();
-  const clock = { nowMs: () => 1000 };
-  const attempts = new Attempts({ door, transport, clock, log: silentLog, ...options });
-  try {
-    await test({ door, transport, attempts });
-  } finally {
-    await attempts.shutdown(0);
-  }
-}
-
-function start(seq: number, over: Partial<StartAttempt> = {}): StartAttempt {
-  return { type: "start-attempt", seq, epoch: 0, knownEntries: 1, ...over };
-}
-
-function forward(seq: number, index: number, over: Partial<Forward> = {}): Forward {
-  const message = runCompletion(index);
-  const { type: messageType } = message;
-  return { type: "forward", seq, epoch: 0, index, messageType, body: encodeBody(message), ...over };
-}
-
-const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
-
-function startOf(exchange: FakeExchange): Start {
-  const [frame] = framesOf(exchange.request.body);
-  assert(frame !== undefined);
-  const message = decodeMessage(frame.type, frame.body);
-  assert(message.type === MessageType.Start);
-  return message;
-}
+const CONTENT_TYPE_V7 = CONTENT_TYPE.replace("v6", "v7");
 
 describe("an attempt begins", () => {
   it("with Start and the journal in one buffer, and the headers of the contract", async () => {
@@ -294,7 +172,7 @@ describe("an attempt begins", () => {
   it("not at all when the invocation has moved on", async () => {
     await inWorld({}, ({ door, transport, attempts }) => {
       door.add(1, { epoch: 2 });
-      door.add(2, { state: { status: "paused" } });
+      door.add(2, { state: { status: "paused", reason: "operator" } });
       for (const seq of [1, 2, 3]) attempts.start(start(seq));
       assert.deepEqual([transport.exchanges.length, door.inputs.length], [0, 0]);
     });
@@ -577,6 +455,208 @@ describe("an attempt forwards", () => {
       attempts.forward(forward(9, 1));
       await turn();
       assert.deepEqual(transport.at(0).writes, []);
+    });
+  });
+});
+
+describe("an attempt in V7", () => {
+  const v7 = [deployment({ maxProtocolVersion: 7 })];
+  const acknowledged = (index: number, over: Partial<AcknowledgeRun> = {}): AcknowledgeRun => ({
+    type: "acknowledge-run",
+    seq: 1,
+    epoch: 0,
+    index,
+    completionId: index,
+    ...over,
+  });
+
+  it("gets acknowledgements and notifications in journal order, each entry once", async () => {
+    await inWorld(
+      { protocolVersionMax: 7 },
+      async ({ door, transport, attempts }) => {
+        door.add(1);
+        attempts.start(start(1));
+        attempts.acknowledgeRun(acknowledged(0));
+        attempts.acknowledgeRun(acknowledged(1));
+        attempts.forward(forward(1, 1));
+        attempts.forward(forward(1, 2));
+        attempts.acknowledgeRun(acknowledged(3));
+        attempts.acknowledgeRun(acknowledged(4, { epoch: 1 }));
+        await turn();
+        assert.deepEqual(transport.at(0).frames, [
+          "ProposeRunCompletionAck",
+          "RunCompletion",
+          "ProposeRunCompletionAck",
+        ]);
+      },
+      v7,
+    );
+  });
+
+  it("replays what was to be acknowledged before it began", async () => {
+    await inWorld(
+      { attemptsMax: 1, protocolVersionMax: 7 },
+      ({ door, transport, attempts }) => {
+        door.add(2);
+        attempts.start(start(2));
+        door.add(1, {}, [INPUT, RUN]);
+        attempts.start(start(1, { knownEntries: 2 }));
+        door.append(1, runCompletion(1));
+        attempts.acknowledgeRun(acknowledged(2));
+        transport.at(0).head(200, CONTENT_TYPE_V7).data(bytesOf(END)).finish();
+        assert.equal(startOf(transport.at(1)).knownEntries, 3);
+      },
+      v7,
+    );
+  });
+});
+
+describe("an invocation that is to pause", () => {
+  const suspend = (seq: number, epoch = 0) => ({ type: "suspend-attempt", seq, epoch }) as const;
+
+  it("has its attempt asked to suspend", async () => {
+    await inWorld({}, ({ door, transport, attempts }) => {
+      door.add(1);
+      attempts.start(start(1));
+      const exchange = transport.at(0).head();
+      attempts.suspend(suspend(1));
+      assert.deepEqual([exchange.isEnded, exchange.isReset, door.types], [true, false, []]);
+      exchange.data(bytesOf(SUSPENSION));
+      attempts.suspend(suspend(1));
+      assert.deepEqual(door.types, ["suspend"]);
+    });
+  });
+
+  it("yields where it has none, or one of another epoch", async () => {
+    await inWorld({}, ({ door, transport, attempts }) => {
+      door.add(1, { epoch: 2 });
+      attempts.start(start(1, { epoch: 2 }));
+      attempts.suspend(suspend(1, 3));
+      attempts.suspend(suspend(9, 5));
+      assert(!transport.at(0).isEnded);
+      assert.deepEqual(door.inputs, [
+        { type: "yield", seq: 1, epoch: 3 },
+        { type: "yield", seq: 9, epoch: 5 },
+      ]);
+    });
+  });
+
+  it("yields where its attempt waits for room, and begins none", async () => {
+    await inWorld({ attemptsMax: 1 }, ({ door, transport, attempts }) => {
+      for (const seq of [1, 2]) {
+        door.add(seq);
+        attempts.start(start(seq));
+      }
+      attempts.suspend(suspend(2));
+      assert.deepEqual(door.inputs, [{ type: "yield", seq: 2, epoch: 0 }]);
+      door.add(2, { epoch: 1, state: { status: "paused", reason: "operator" } });
+      transport.at(0).head().data(bytesOf(END)).finish();
+      assert.deepEqual([transport.exchanges.length, attempts.waiting], [1, 0]);
+    });
+  });
+
+  it("yields in place of beginning", async () => {
+    await inWorld({}, ({ door, transport, attempts }) => {
+      door.add(1, { epoch: 4, state: { status: "running", isPausing: true } });
+      attempts.start(start(1, { epoch: 4 }));
+      assert.deepEqual(door.inputs, [{ type: "yield", seq: 1, epoch: 4 }]);
+      assert.deepEqual([transport.exchanges.length, attempts.inFlight], [0, 0]);
+    });
+  });
+});
+
+describe("a deployment that cannot be reached", () => {
+  const other = deployment({
+    id: "dp_2",
+    uri: "http://127.0.0.1:2/",
+    services: [{ ...SERVICE, name: "Other" }],
+  });
+
+  function refuse({ handler }: FakeExchange): void {
+    handler.onError("nothing listens there");
+    handler.onClose();
+  }
+
+  /** Timers that the test lets run. */
+  function timers(): { after: After; pass: () => void } {
+    const due = new Set<() => void>();
+    const after: After = (delayMs, fn) => {
+      if (delayMs === 0) queueMicrotask(fn);
+      else due.add(fn);
+      return () => due.delete(fn);
+    };
+    return {
+      after,
+      pass: () => {
+        // What they arm is for the next time.
+        const now = Array.from(due);
+        due.clear();
+        for (const fn of now) fn();
+      },
+    };
+  }
+
+  it("is tried by one attempt at a time until it answers, and holds nobody else up", async () => {
+    const { after, pass } = timers();
+    const options = { after, attemptsMax: 30, waitingMax: 1 };
+    await inWorld(
+      options,
+      ({ door, transport, attempts }) => {
+        const begin = (seq: number, service = "Greeter"): void => {
+          door.add(seq, { target: { service, handler: "greet", key: null } });
+          attempts.start(start(seq));
+        };
+        for (let seq = 1; seq <= 10; seq += 1) begin(seq);
+        for (const exchange of transport.exchanges) refuse(exchange);
+        assert.equal(door.types.filter((type) => type === "fail").length, 10);
+        for (let seq = 11; seq <= 20; seq += 1) begin(seq);
+        assert.deepEqual([transport.exchanges.length, attempts.waiting], [10, 10]);
+        assert.deepEqual([attempts.unreachable(11), attempts.unreachable(10)], ["dp_1", undefined]);
+        begin(21, "Other");
+        assert.equal(transport.at(10).request.endpoint.port, 2);
+        pass();
+        assert.deepEqual([transport.exchanges.length, attempts.waiting], [12, 9]);
+        refuse(transport.at(11));
+        assert.equal(transport.exchanges.length, 12);
+        pass();
+        assert.equal(transport.exchanges.length, 13);
+        door.append(20, RUN);
+        attempts.forward(forward(20, 1));
+        transport.at(12).head();
+        assert.deepEqual([transport.exchanges.length, attempts.waiting], [21, 0]);
+        assert.equal(startOf(transport.at(20)).knownEntries, 2);
+        begin(22);
+        assert.equal(transport.exchanges.length, 22);
+        assert.equal(door.types.includes("fetch-ready"), false);
+      },
+      [deployment(), other],
+    );
+  });
+
+  it("is not the one whose attempts were answered before they broke", async () => {
+    await inWorld({}, ({ door, transport, attempts }) => {
+      for (let seq = 1; seq <= 20; seq += 1) {
+        door.add(seq);
+        attempts.start(start(seq));
+        refuse(transport.at(seq - 1).head());
+      }
+      assert.equal(transport.exchanges.length, 20);
+    });
+  });
+
+  it("does not keep an invocation from a new deployment", async () => {
+    const { after, pass } = timers();
+    await inWorld({ after }, ({ door, transport, attempts }) => {
+      for (let seq = 1; seq <= 10; seq += 1) {
+        door.add(seq);
+        attempts.start(start(seq));
+      }
+      for (const exchange of transport.exchanges) refuse(exchange);
+      door.add(11);
+      attempts.start(start(11));
+      door.register(deployment({ id: "dp_3", uri: "http://127.0.0.1:3/" }));
+      pass();
+      assert.equal(transport.at(10).request.endpoint.port, 3);
     });
   });
 });

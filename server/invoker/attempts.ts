@@ -6,29 +6,28 @@
  *    effect left, or a later `forward` of it did.
  * R3 A hint that does not fit is dropped, and derived from state again when there is room.
  */
-import { StorageError } from "../base/storage-error.ts";
 import type { Clock } from "../base/clock.ts";
-import { errorFields, type Log } from "../base/log.ts";
+import type { Log } from "../base/log.ts";
 import { MESSAGE_BYTES_MAX_DEFAULT } from "../../sdk/protocol/limits.ts";
-import { invocationIdToString } from "../../sdk/protocol/ids.ts";
-import { invocationContentType } from "../../sdk/protocol/version.ts";
-import { present } from "../base/assert.ts";
+import type { ProtocolVersion } from "../../sdk/protocol/version.ts";
 import type {
   AcknowledgeCommand,
+  AcknowledgeRun,
   CloseAttempt,
   Forward,
   ReadyPage,
   StartAttempt,
+  SuspendAttempt,
 } from "../machine/effect.ts";
-import type { Reader } from "../machine/tx.ts";
-import type { AttemptRunner, Door } from "../processor/ports.ts";
+import { type Observer, SILENT } from "../processor/observer.ts";
+import type { AttemptRunner, Door, LiveAttempt, LiveAttempts } from "../processor/ports.ts";
 import { Attempt, type AttemptContext } from "./attempt.ts";
-import { openingOf, planAttempt, type ReadyPlan } from "./attempt-plan.ts";
-import { endpointOf, pathOf } from "./endpoint.ts";
-import { internalFailure } from "./failures.ts";
+import { Breakers } from "./breakers.ts";
+import { type Obstructed, Preparer, type PreparerOptions } from "./prepare.ts";
 import { ReadyScan } from "./ready-scan.ts";
+import type { RequestIdentity } from "./request-identity.ts";
 import { type After, afterTimeout, Sweep } from "./sweep.ts";
-import type { ExchangeRequest, Transport } from "./transport.ts";
+import type { Transport } from "./transport.ts";
 import { type WaitingStart, WaitingStarts } from "./waiting-starts.ts";
 
 export interface AttemptsOptions {
@@ -43,6 +42,13 @@ export interface AttemptsOptions {
   /** Waiting for room. Default 10,000. */
   readonly waitingMax?: number;
   readonly messageBytesMax?: number;
+  /** Names and values of state that a handler is told without asking. Default 8 MiB. */
+  readonly eagerStateBytesMax?: number;
+  /** For SDKs of others; our own speaks the highest. Default 6. */
+  readonly protocolVersionMax?: ProtocolVersion;
+  /** Signs requests. Default null: they are not signed. */
+  readonly identity?: RequestIdentity | null;
+  readonly observer?: Observer;
   /** Where neither handler nor service says otherwise. Default 60 s. */
   readonly inactivityTimeoutMs?: number;
   /** Where neither handler nor service says otherwise. Default 10 min. */
@@ -55,20 +61,12 @@ export interface AttemptsOptions {
   readonly after?: After;
 }
 
-/** An attempt that may begin, with all that it needs. */
-interface Prepared {
-  readonly plan: ReadyPlan;
-  readonly request: ExchangeRequest;
-  readonly knownEntries: number;
-}
+const EAGER_STATE_BYTES_MAX = 8 * 1024 * 1024;
 
-/** Why there is none: `full` is the deployment without room. */
-type NotPrepared = { readonly full: string } | null;
-
-export class Attempts implements AttemptRunner {
+export class Attempts implements AttemptRunner, LiveAttempts {
   readonly #options: AttemptsOptions;
   readonly #context: AttemptContext;
-  readonly #timeouts: { readonly inactivityTimeoutMs: number; readonly abortTimeoutMs: number };
+  readonly #preparer: Preparer;
   readonly #attemptsMax: number;
   readonly #attemptsPerDeploymentMax: number;
   readonly #inFlight = new Set<Attempt>();
@@ -76,6 +74,7 @@ export class Attempts implements AttemptRunner {
   /** By seq: the attempt whose epoch was the last to start. */
   readonly #current = new Map<number, Attempt>();
   readonly #waiting: WaitingStarts;
+  readonly #breakers: Breakers;
   readonly #scan: ReadyScan;
   readonly #sweep: Sweep;
   readonly #atEndOfTurn: (fn: () => void) => void;
@@ -84,25 +83,39 @@ export class Attempts implements AttemptRunner {
   #onDrained: (() => void) | null = null;
 
   constructor(options: AttemptsOptions) {
-    const { door, clock, waitingMax = 10_000, after } = options;
+    const { door, clock, log, waitingMax = 10_000, after } = options;
     this.#options = options;
-    this.#timeouts = {
-      inactivityTimeoutMs: options.inactivityTimeoutMs ?? 60_000,
-      abortTimeoutMs: options.abortTimeoutMs ?? 600_000,
-    };
     this.#attemptsMax = options.attemptsMax ?? 1000;
     this.#attemptsPerDeploymentMax = options.attemptsPerDeploymentMax ?? 1000;
     this.#waiting = new WaitingStarts(waitingMax);
     this.#scan = new ReadyScan(door, waitingMax);
+    this.#breakers = new Breakers({
+      after: after ?? afterTimeout,
+      log,
+      onRelease: (start) => this.#admit(start),
+      onDropped: () => this.recover(),
+    });
     this.#sweep = new Sweep(() => this.#expire(), after ?? afterTimeout);
     this.#atEndOfTurn = after === undefined ? queueMicrotask : (fn) => void after(0, fn);
+    const observer = options.observer ?? SILENT;
+    const nowMs = (): number => clock.nowMs();
+    this.#preparer = new Preparer({
+      ...preparing(options),
+      observer,
+      obstacle: (deploymentId) => this.#obstacle(deploymentId),
+      nowMs,
+    });
     this.#context = {
       door,
       messageBytesMax: options.messageBytesMax ?? MESSAGE_BYTES_MAX_DEFAULT,
       drainTimeoutMs: options.drainTimeoutMs ?? 5000,
-      nowMs: () => clock.nowMs(),
+      log,
+      observer,
+      nowMs,
       monotonicMs: options.monotonicMs ?? (() => performance.now()),
       onPending: (attempt) => this.#flushSoon(attempt),
+      onAnswered: ({ ref }) => this.#breakers.answered(ref.deploymentId),
+      onUnreachable: (attempt) => this.#breakers.unreachable(attempt.ref.deploymentId, attempt),
       onClosed: (attempt) => this.#release(attempt),
     };
   }
@@ -113,7 +126,22 @@ export class Attempts implements AttemptRunner {
   }
 
   get waiting(): number {
-    return this.#waiting.size;
+    return this.#waiting.size + this.#breakers.held;
+  }
+
+  /** The current attempt of an invocation. */
+  of(seq: number): LiveAttempt | undefined {
+    const current = this.#current.get(seq);
+    return current === undefined || current.isOver ? undefined : current.live;
+  }
+
+  *all(): Iterable<LiveAttempt> {
+    for (const attempt of this.#current.values()) if (!attempt.isOver) yield attempt.live;
+  }
+
+  /** The deployment that this invocation waits for because it cannot be reached; undefined where it waits for none. */
+  unreachable(seq: number): string | undefined {
+    return this.#breakers.holding(seq);
   }
 
   /** Derives the attempts of all running invocations: once, when the process has started. */
@@ -122,30 +150,37 @@ export class Attempts implements AttemptRunner {
     this.#scan.proceed(this.#waiting.room);
   }
 
-  start(effect: StartAttempt): void {
-    if (this.#isStopped) return;
-    const current = this.#current.get(effect.seq);
-    if (current !== undefined && current.ref.epoch >= effect.epoch) return;
-    const isWaiting = this.#waiting.has(effect.seq);
-    if (!isWaiting && this.#inFlight.size < this.#attemptsMax) return this.#begin(effect);
-    if (!this.#waiting.add(effect)) this.#scan.want();
+  start({ seq, epoch, knownEntries }: StartAttempt): void {
+    this.#admit({ seq, epoch, knownEntries });
   }
 
   forward(effect: Forward): void {
-    const current = this.#current.get(effect.seq);
-    if (current !== undefined && current.ref.epoch === effect.epoch) current.forward(effect);
-    else this.#waiting.raise(effect.seq, effect.epoch, effect.index + 1);
+    const current = this.#currentOf(effect);
+    if (current !== undefined) current.forward(effect);
+    else this.#raise(effect);
   }
 
   acknowledge(effect: AcknowledgeCommand): void {
-    const current = this.#current.get(effect.seq);
-    if (current !== undefined && current.ref.epoch === effect.epoch) current.acknowledge(effect);
+    this.#currentOf(effect)?.acknowledge(effect);
+  }
+
+  acknowledgeRun(effect: AcknowledgeRun): void {
+    const current = this.#currentOf(effect);
+    if (current !== undefined) current.acknowledgeRun(effect);
+    else this.#raise(effect);
+  }
+
+  /** One that waits for room is left there: its turn finds that the invocation has moved on. */
+  suspend(effect: SuspendAttempt): void {
+    const current = this.#currentOf(effect);
+    if (current !== undefined) return current.halfClose();
+    const { seq, epoch } = effect;
+    return this.#options.door.submit({ type: "yield", seq, epoch });
   }
 
   close(effect: CloseAttempt): void {
-    const current = this.#current.get(effect.seq);
-    if (current === undefined || current.ref.epoch !== effect.epoch) return;
-    if (!current.isOver) current.cut();
+    const current = this.#currentOf(effect);
+    if (current !== undefined && !current.isOver) current.cut();
   }
 
   readyPage(effect: ReadyPage): void {
@@ -160,6 +195,7 @@ export class Attempts implements AttemptRunner {
     await this.#drained(deadlineMs);
     for (const attempt of this.#inFlight) attempt.cut();
     this.#sweep.stop();
+    this.#breakers.stop();
     this.#options.transport.close();
   }
 
@@ -174,69 +210,57 @@ export class Attempts implements AttemptRunner {
     });
   }
 
-  #begin(start: WaitingStart | StartAttempt): void {
-    const prepared = this.#prepare(start);
+  #currentOf({
+    seq,
+    epoch,
+  }: {
+    readonly seq: number;
+    readonly epoch: number;
+  }): Attempt | undefined {
+    const current = this.#current.get(seq);
+    return current?.ref.epoch === epoch ? current : undefined;
+  }
+
+  /** An attempt that has not begun yet replays what became durable meanwhile. */
+  #raise({ seq, epoch, index }: Pick<Forward, "seq" | "epoch" | "index">): void {
+    this.#waiting.raise(seq, epoch, index + 1);
+    this.#breakers.raise(seq, epoch, index + 1);
+  }
+
+  #admit(start: WaitingStart): void {
+    if (this.#isStopped) return;
+    const current = this.#current.get(start.seq);
+    if (current !== undefined && current.ref.epoch >= start.epoch) return;
+    const isWaiting = this.#waiting.has(start.seq);
+    if (!isWaiting && this.#inFlight.size < this.#attemptsMax) return this.#begin(start);
+    if (!this.#waiting.add(start)) this.#scan.want();
+  }
+
+  #begin(start: WaitingStart): void {
+    const prepared = this.#preparer.prepare(start);
     if (prepared === null) return;
-    if ("full" in prepared) return this.#park(prepared.full, start);
-    const { plan, request, knownEntries } = prepared;
+    if (prepared.kind !== "prepared") return this.#wait(prepared, start);
+    const { options, request } = prepared;
     this.#supersede(start.seq);
-    const attempt = new Attempt(plan, knownEntries, this.#context);
+    const attempt = new Attempt(options, this.#context);
     this.#inFlight.add(attempt);
     this.#current.set(start.seq, attempt);
     const { deploymentId } = attempt.ref;
     this.#perDeployment.set(deploymentId, this.#countOf(deploymentId) + 1);
+    this.#breakers.began(deploymentId, attempt);
     attempt.connect(this.#options.transport.open(request, attempt));
-    this.#sweep.cover(attempt.shortestTimeoutMs);
+    return this.#sweep.cover(attempt.shortestTimeoutMs);
   }
 
-  #park(deploymentId: string, { seq, epoch, knownEntries }: WaitingStart | StartAttempt): void {
-    if (this.#waiting.room > 0) this.#waiting.park(deploymentId, { seq, epoch, knownEntries });
+  #wait({ kind, deploymentId }: Obstructed, start: WaitingStart): void {
+    if (kind === "unreachable") this.#breakers.hold(deploymentId, start);
+    else if (this.#waiting.room > 0) this.#waiting.park(deploymentId, { ...start });
     else this.#scan.want();
   }
 
-  /** A defect in what is stored of one invocation fails its attempt, not the process. */
-  #prepare(start: WaitingStart | StartAttempt): Prepared | NotPrepared {
-    try {
-      return this.#options.door.read((reader) => this.#prepareIn(reader, start));
-    } catch (error) {
-      if (error instanceof StorageError) throw error;
-      const { seq, epoch } = start;
-      this.#options.log.error("attempt-not-started", { seq, epoch, ...errorFields(error) });
-      const attempt = { seq, epoch, deploymentId: "", protocolVersion: 0 };
-      this.#options.door.submit({ type: "fail", attempt, ...internalFailure(error) });
-      return null;
-    }
-  }
-
-  #prepareIn(reader: Reader, start: WaitingStart | StartAttempt): Prepared | NotPrepared {
-    const plan = planAttempt(reader, start, this.#timeouts);
-    if (plan.kind === "stale") return null;
-    if (plan.kind === "refused") {
-      this.#options.door.submit(plan.input);
-      return null;
-    }
-    const { deployment, service, handler } = plan.resolved;
-    if (this.#countOf(deployment.id) >= this.#attemptsPerDeploymentMax)
-      return { full: deployment.id };
-    const invocation = present(reader.invocation(start.seq), `invocation ${start.seq}`);
-    const id = invocationIdToString(invocation.id);
-    const { knownEntries } = start;
-    const body = openingOf(reader, invocation, id, knownEntries, this.#context.nowMs());
-    const endpoint = endpointOf(deployment);
-    const contentType = invocationContentType(plan.version);
-    const request: ExchangeRequest = {
-      endpoint,
-      path: pathOf(endpoint, `/invoke/${service.name}/${handler.name}`),
-      headers: {
-        ...endpoint.headers,
-        "content-type": contentType,
-        accept: contentType,
-        "x-restate-invocation-id": id,
-      },
-      body,
-      bodyComplete: !plan.isBidirectional,
-    };
-    return { plan, request, knownEntries };
+  #obstacle(deploymentId: string): Obstructed["kind"] | null {
+    if (!this.#breakers.admits(deploymentId)) return "unreachable";
+    return this.#countOf(deploymentId) < this.#attemptsPerDeploymentMax ? null : "full";
   }
 
   /** Only the newest attempt of an invocation is current; an older one has at most its drain left. */
@@ -252,6 +276,7 @@ export class Attempts implements AttemptRunner {
     const left = this.#countOf(deploymentId) - 1;
     if (left > 0) this.#perDeployment.set(deploymentId, left);
     else this.#perDeployment.delete(deploymentId);
+    this.#breakers.released(deploymentId, attempt);
     if (this.#isStopped) {
       if (this.#inFlight.size === 0) this.#onDrained?.();
       return;
@@ -301,4 +326,20 @@ export class Attempts implements AttemptRunner {
     }
     return shortestMs;
   }
+}
+
+function preparing(
+  options: AttemptsOptions,
+): Omit<PreparerOptions, "observer" | "obstacle" | "nowMs"> {
+  return {
+    door: options.door,
+    log: options.log,
+    defaults: {
+      inactivityTimeoutMs: options.inactivityTimeoutMs ?? 60_000,
+      abortTimeoutMs: options.abortTimeoutMs ?? 600_000,
+      protocolVersionMax: options.protocolVersionMax ?? 6,
+    },
+    eagerStateBytesMax: options.eagerStateBytesMax ?? EAGER_STATE_BYTES_MAX,
+    identity: options.identity ?? null,
+  };
 }

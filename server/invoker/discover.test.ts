@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
 import { createServer } from "node:http";
 import { createSecureServer, createServer as createHttp2Server } from "node:http2";
 import { createServer as createHttpsServer } from "node:https";
 import { describe, it } from "node:test";
+import { IdentityVerifier } from "../../sdk/endpoint/identity.ts";
 import { deploymentFrom, discover, DiscoveryError, type DiscoverOptions } from "./discover.ts";
 import { deadPort, Listening, rawServer, selfSigned } from "./endpoints.suite.ts";
+import { RequestIdentity } from "./request-identity.ts";
 
 const CONTENT_TYPE = "application/vnd.restate.endpointmanifest.v4+json";
 const MANIFEST = {
@@ -104,7 +107,7 @@ describe("discovery", () => {
     assert.equal(seen?.headers["authorization"], "Bearer x");
     assert.match(
       String(seen?.headers["accept"]),
-      /^application\/vnd\.restate\.endpointmanifest\.v2\+json, .*v3\+json, .*v4\+json$/,
+      /^application\/vnd\.restate\.endpointmanifest\.v1\+json, .*v2\+json, .*v3\+json, .*v4\+json$/,
     );
     const facts = {
       id: "dp_1",
@@ -121,6 +124,7 @@ describe("discovery", () => {
       maxProtocolVersion: 7,
       sdkVersion: "my-sdk/1.2.3",
       services: MANIFEST.services,
+      drainingSinceMs: null,
     });
   });
 
@@ -173,6 +177,34 @@ describe("discovery", () => {
   });
 });
 
+describe("a signed discovery", () => {
+  const pem = generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" });
+  const identity = RequestIdentity.fromPem(pem.toString());
+
+  it("carries a token of its own with each try, whatever the path of the endpoint", async () => {
+    let nowMs = 1_000_000_000_000;
+    const clock = { nowMs: () => (nowMs += 1000) };
+    await using endpoint = await http2Endpoint({ status: 503 }, {});
+    await find(`${endpoint.uri}base/`, false, { identity, clock });
+    const tokens = endpoint.seen.map(({ headers }) => headers["x-restate-jwt-v1"]);
+    assert.equal(new Set(tokens).size, 2);
+    const verifier = new IdentityVerifier([identity.publicKey]);
+    for (const { url, headers } of endpoint.seen) {
+      const [scheme, token] = [headers["x-restate-signature-scheme"], headers["x-restate-jwt-v1"]];
+      const request = { path: url, scheme: String(scheme), token: String(token) };
+      assert(verifier.accepts(request, nowMs));
+    }
+  });
+
+  it("is not signed without a key", async () => {
+    await using endpoint = await http2Endpoint({});
+    await find(endpoint.uri);
+    const [seen] = endpoint.seen;
+    assert.equal(seen?.headers["x-restate-signature-scheme"], undefined);
+    assert.equal(seen?.headers["x-restate-jwt-v1"], undefined);
+  });
+});
+
 describe("discovery refuses", () => {
   it("META0003: an endpoint that is not there, after a second", async () => {
     const begunMs = performance.now();
@@ -196,7 +228,7 @@ describe("discovery refuses", () => {
   const statuses: [Answer, RegExp][] = [
     [{ status: 404, body: '{"message":"no"}' }, /404 to GET \/discover \(it says: .*no.*\); check/],
     [{ status: 401 }, /401.*credentials/],
-    [{ status: 415 }, /415.*manifest versions 2, 3, 4/],
+    [{ status: 415 }, /415.*manifest versions 1, 2, 3, 4/],
     [{ status: 400 }, /400/],
     [{ status: 204, body: "" }, /204/],
     [{ status: 302, headers: { location: "http://169.254.169.254/" } }, /redirect to http.*final/],
@@ -246,8 +278,8 @@ describe("discovery refuses", () => {
 
   it("META0012: protocol versions that do not meet", async () => {
     for (const [min, max, message] of [
-      [1, 4, /1 to 4, this server speaks 5 to 6; use a newer SDK/],
-      [7, 9, /7 to 9, this server speaks 5 to 6; use a newer server/],
+      [1, 4, /1 to 4, this server speaks 5 to 7; use a newer SDK/],
+      [8, 9, /8 to 9, this server speaks 5 to 7; use a newer server/],
     ] as const) {
       await using endpoint = await http2Endpoint(
         body({ minProtocolVersion: min, maxProtocolVersion: max }),

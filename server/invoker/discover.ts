@@ -3,13 +3,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Manifest, ManifestError, parseManifest } from "../../sdk/protocol/manifest.ts";
 import {
   MANIFEST_ACCEPT,
-  MANIFEST_VERSIONS,
   MAX_PROTOCOL_VERSION,
   MIN_PROTOCOL_VERSION,
   negotiateProtocolVersion,
   parseManifestContentType,
+  READ_MANIFEST_VERSIONS,
 } from "../../sdk/protocol/version.ts";
 import { unreachable } from "../base/assert.ts";
+import { type Clock, systemClock } from "../base/clock.ts";
 import type { Deployment } from "../machine/registry.ts";
 import {
   type DiscoveryRequest,
@@ -18,7 +19,8 @@ import {
   requestDiscovery,
 } from "./discovery-request.ts";
 import { makeEndpoint, pathOf } from "./endpoint.ts";
-import { excerptOf } from "./response-head.ts";
+import type { RequestIdentity } from "./request-identity.ts";
+import { excerptOf, sdkVersionOf } from "./response-head.ts";
 
 export interface DiscoverTarget {
   /** Absolute, `http` or `https`. */
@@ -34,6 +36,9 @@ export interface DiscoverOptions {
   readonly bodyBytesMax?: number;
   /** Certificates to trust instead of those of the platform, PEM. */
   readonly ca?: string;
+  /** Signs requests. Default null: they are not signed. */
+  readonly identity?: RequestIdentity | null;
+  readonly clock?: Clock;
 }
 
 export interface Discovered {
@@ -78,13 +83,13 @@ export async function discover(
   const { uri } = target;
   for (let tries = 0; ; tries += 1) {
     const result = await attempt({
-      ...request,
+      ...signed(request, options),
       timeoutMs: Math.max(1, Math.ceil(deadlineMs - performance.now())),
     });
     const delayMs = RETRY_DELAYS_MS[tries];
     const isLast = delayMs === undefined || performance.now() + delayMs >= deadlineMs;
     if (result instanceof DiscoveryRequestError) {
-      if (result.kind === "not-http2") await requireNoHttp1(request, uri);
+      if (result.kind === "not-http2") await requireNoHttp1(signed(request, options), uri);
       if (isLast || !RETRIED_KINDS.has(result.kind)) throw explain(result, request, uri);
     } else if (isLast || !RETRIED_STATUSES.has(result.status)) {
       return read(result, request, uri);
@@ -107,6 +112,7 @@ export function deploymentFrom(
     maxProtocolVersion,
     sdkVersion,
     services,
+    drainingSinceMs: null,
   };
 }
 
@@ -122,6 +128,16 @@ function requestFor(target: DiscoverTarget, options: DiscoverOptions): Discovery
     bodyBytesMax: options.bodyBytesMax ?? BODY_BYTES_MAX,
     ...(options.ca === undefined ? {} : { ca: options.ca }),
   };
+}
+
+/** A token for each try. */
+function signed(
+  request: DiscoveryRequest,
+  { identity = null, clock = systemClock }: DiscoverOptions,
+): DiscoveryRequest {
+  if (identity === null) return request;
+  const headers = { ...request.headers, ...identity.headers("/discover", null, clock.nowMs()) };
+  return { ...request, headers };
 }
 
 /** Some headers and addresses are refused before anything is sent. */
@@ -218,11 +234,12 @@ function requireManifest(
     throw new DiscoveryError("META0003", `${said}; ${hint}`);
   }
   if (status === 401 || status === 403) {
-    const hint = "it asks for credentials or a signed request; add the headers it needs";
+    const hint =
+      "it asks for credentials, or for requests signed with another key; add the headers it needs, or give it the public key of this server";
     throw new DiscoveryError("META0003", `${said}; ${hint}`);
   }
   if (status === 415) {
-    const spoken = MANIFEST_VERSIONS.join(", ");
+    const spoken = READ_MANIFEST_VERSIONS.join(", ");
     throw new DiscoveryError("META0003", `${said}; this server reads manifest versions ${spoken}`);
   }
   if (status !== 200) throw new DiscoveryError("META0003", said);
@@ -244,9 +261,4 @@ function manifestOf({ body }: DiscoveryResponse, uri: string): Manifest {
     }
     throw error;
   }
-}
-
-/** Shown to operators and stored; anything else than a short visible name is dropped. */
-function sdkVersionOf(header: string | undefined): string | null {
-  return header !== undefined && /^[\x21-\x7e]{1,128}$/.test(header) ? header : null;
 }

@@ -63,6 +63,16 @@ export function framesOf(bytes: Uint8Array): Frame[] {
   return frames;
 }
 
+export const COUNTER: ManifestService = {
+  name: "Counter",
+  ty: "VIRTUAL_OBJECT",
+  handlers: [
+    { name: "add" },
+    { name: "get", ty: "SHARED" },
+    { name: "lazy", enableLazyState: true },
+  ],
+};
+
 export const SERVICE: ManifestService = {
   name: "Greeter",
   ty: "SERVICE",
@@ -85,6 +95,7 @@ export function deployment(over: Partial<Deployment> = {}): Deployment {
     additionalHeaders: {},
     metadata: {},
     createdAtMs: 0,
+    drainingSinceMs: null,
     services: [SERVICE],
     ...over,
   };
@@ -112,6 +123,8 @@ export class FakeDoor implements Door {
   readonly inputs: Input[] = [];
   readonly invocations = new Map<number, Invocation>();
   readonly journals = new Map<number, Entry[]>();
+  /** What is stored for instances; a test replaces it. */
+  state: Reader["state"] = () => ({ entries: [], isComplete: true });
   #registry: Registry = EMPTY_REGISTRY;
   #waiters: { until: () => boolean; resolve: () => void }[] = [];
 
@@ -125,17 +138,26 @@ export class FakeDoor implements Door {
       seq,
       id: invocationId(seq),
       target: { service: "Greeter", handler: "greet", key: null },
+      kind: "plain",
       idempotencyKey: null,
       caller: null,
+      restartedFrom: null,
+      trace: null,
       createdAtMs: 0,
-      retentionMs: 0,
+      startAtMs: null,
+      completionRetentionMs: 0,
+      journalRetentionMs: 0,
       modifiedAtMs: 0,
+      queuedAtMs: null,
+      runningAtMs: null,
+      lastStartAtMs: null,
       epoch: 0,
-      state: { status: "running" },
+      state: { status: "running", isPausing: false },
       pin: null,
       retryCount: 0,
       retryCountSinceLastStoredEntry: 0,
       lastFailure: null,
+      isJournalPurged: false,
       journal: emptySummary(),
       ...over,
     });
@@ -146,7 +168,7 @@ export class FakeDoor implements Door {
   append(seq: number, message: Message): number {
     const journal = this.journals.get(seq) ?? [];
     const index = journal.length;
-    journal.push({ index, type: message.type, body: encodeBody(message) });
+    journal.push({ index, type: message.type, body: encodeBody(message), atMs: 0 });
     return index;
   }
 
@@ -167,8 +189,17 @@ export class FakeDoor implements Door {
       invocation: (seq) => this.invocations.get(seq),
       findInvocation: () => undefined,
       entries: (seq, from, to) => (this.journals.get(seq) ?? []).slice(from, to),
+      entriesOfType: () => [],
+      events: () => [],
       nextDueMs: () => undefined,
       running: () => [],
+      isPinned: () => false,
+      state: (instance, bytesMax) => this.state(instance, bytesMax),
+      stateValue: () => undefined,
+      stateNames: () => [],
+      lockHolder: () => undefined,
+      queue: () => [],
+      promise: () => undefined,
     });
   }
 

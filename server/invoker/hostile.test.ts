@@ -5,6 +5,7 @@ import { createServer as createHttp2Server } from "node:http2";
 import type { Writable } from "node:stream";
 import { describe, it } from "node:test";
 import { encodeFrame } from "../../sdk/protocol/frame.ts";
+import { MessageType } from "../../sdk/protocol/message-type.ts";
 import { silentLog } from "../base/log.ts";
 import type { Deployment } from "../machine/registry.ts";
 import { Attempts } from "./attempts.ts";
@@ -254,5 +255,58 @@ for (const httpVersion of ["HTTP/2.0", "HTTP/1.1"] as const) {
       );
       assert.deepEqual(door.types, ["append-command", "end"]);
     });
+
+    /** Our own SDK is spoken to in V7. */
+    const v7 = { maxProtocolVersion: 7, sdkVersion: "holdfast-sdk/1" };
+
+    it("nests what it awaits without end fails with RT0012", async () => {
+      let tree = new Uint8Array([0x0a, 1, 1]);
+      for (let depth = 0; depth < 10_000; depth += 1) tree = nested(tree);
+      const { failure } = await afterwards(
+        httpVersion,
+        (call) => {
+          accept(call);
+          call.body.write(encodeFrame(MessageType.Suspension, tree));
+        },
+        v7,
+      );
+      assert.equal(failure.failure.errorCode, "RT0012");
+    });
+
+    it("says again and again what it awaits is understood", async () => {
+      const awaitingOn = {
+        completions: [1],
+        signals: [1],
+        namedSignals: [],
+        nested: [],
+        combinator: 1,
+      } as const;
+      const hint = bytesOf({
+        type: MessageType.AwaitingOn,
+        awaitingOn,
+        executingSideEffects: false,
+      });
+      const door = await afterwards(
+        httpVersion,
+        (call) => {
+          accept(call);
+          for (let index = 0; index < 2000; index += 1) call.body.write(hint);
+          call.body.write(bytesOf(OUTPUT, END));
+          call.onRequestEnd(() => call.body.end());
+        },
+        v7,
+      );
+      assert.deepEqual(door.types, ["append-command", "end"]);
+    });
   });
+}
+
+/** A tree within a tree: field 4, with its length. */
+function nested(tree: Uint8Array): Uint8Array<ArrayBuffer> {
+  const length: number[] = [];
+  for (let rest = tree.length; ; rest >>>= 7) {
+    length.push(rest > 127 ? (rest & 127) | 128 : rest);
+    if (rest <= 127) break;
+  }
+  return Uint8Array.from(Buffer.concat([Buffer.from([0x22, ...length]), tree]));
 }

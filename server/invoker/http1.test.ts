@@ -51,7 +51,11 @@ function httpServer(
 }
 
 function echo(request: IncomingMessage, response: ServerResponse): void {
-  response.writeHead(200, { "content-type": "application/x-test", "retry-after": "9" });
+  response.writeHead(200, {
+    "content-type": "application/x-test",
+    "retry-after": "9",
+    "x-restate-server": "sdk/1",
+  });
   response.flushHeaders();
   request.pipe(response);
 }
@@ -69,7 +73,7 @@ describe("an exchange over HTTP/1.1", () => {
     const { recorder, exchange } = client.open();
     await recorder.received("opening;");
     assert.deepEqual(recorder.heads, [
-      { status: 200, contentType: "application/x-test", retryAfter: "9" },
+      { status: 200, contentType: "application/x-test", retryAfter: "9", server: "sdk/1" },
     ]);
     assert.equal(seen["transfer-encoding"], "chunked");
     assert.equal(seen["content-type"], "application/x-test");

@@ -130,8 +130,12 @@ class Http1Exchange implements Exchange, Dispatcher.DispatchHandler {
     headers: Readonly<Record<string, string | string[] | undefined>>,
   ): void {
     if (status < 200) return;
-    const contentType = single(headers["content-type"]);
-    this.#handler?.onHead({ status, contentType, retryAfter: single(headers["retry-after"]) });
+    this.#handler?.onHead({
+      status,
+      contentType: single(headers["content-type"]),
+      retryAfter: single(headers["retry-after"]),
+      server: single(headers["x-restate-server"]),
+    });
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {

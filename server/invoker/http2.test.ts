@@ -62,7 +62,12 @@ function h2Server(
 
 /** Answers with what it gets. */
 function echo(stream: ServerHttp2Stream): void {
-  stream.respond({ ":status": 200, "content-type": "application/x-test", "retry-after": "9" });
+  stream.respond({
+    ":status": 200,
+    "content-type": "application/x-test",
+    "retry-after": "9",
+    "x-restate-server": "sdk/1",
+  });
   stream.pipe(stream);
 }
 
@@ -77,7 +82,7 @@ describe("an exchange over HTTP/2", () => {
     const { recorder, exchange } = client.open();
     await recorder.received("opening;");
     assert.deepEqual(recorder.heads, [
-      { status: 200, contentType: "application/x-test", retryAfter: "9" },
+      { status: 200, contentType: "application/x-test", retryAfter: "9", server: "sdk/1" },
     ]);
     assert.equal(seen[":method"], "POST");
     assert.equal(seen[":path"], "/invoke/Greeter/greet");

@@ -237,7 +237,10 @@ class Http2Exchange implements Exchange {
   #onResponse(headers: IncomingHttpHeaders & IncomingHttpStatusHeader): void {
     if (this.#isSilent) return;
     const { "content-type": contentType, "retry-after": retryAfter } = headers;
-    this.#handler.onHead({ status: headers[":status"] ?? 0, contentType, retryAfter });
+    const status = headers[":status"] ?? 0;
+    const server = headers["x-restate-server"];
+    const sdk = Array.isArray(server) ? server[0] : server;
+    this.#handler.onHead({ status, contentType, retryAfter, server: sdk });
   }
 
   #onEnd(): void {

@@ -84,3 +84,8 @@ export function excerptOf(body: Uint8Array): string {
     .trim();
   return text.length > EXCERPT_CHARS_MAX ? `${text.slice(0, EXCERPT_CHARS_MAX)}…` : text;
 }
+
+/** The value of `x-restate-server`. Shown to operators and stored; anything else than a short visible name is dropped. */
+export function sdkVersionOf(header: string | undefined): string | null {
+  return header !== undefined && /^[\x21-\x7e]{1,128}$/.test(header) ? header : null;
+}

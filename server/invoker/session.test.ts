@@ -4,7 +4,8 @@ import fc from "fast-check";
 import { encodeBody, encodeMessage } from "../../sdk/protocol/codec.ts";
 import { encodeFrame } from "../../sdk/protocol/frame.ts";
 import { MessageType } from "../../sdk/protocol/message-type.ts";
-import type { ErrorMessage, Message } from "../../sdk/protocol/messages.ts";
+import type { ErrorMessage, Future, Message } from "../../sdk/protocol/messages.ts";
+import type { Input } from "../machine/input.ts";
 import {
   ATTEMPT,
   bytesOf,
@@ -18,18 +19,40 @@ import {
   SUSPENSION,
   text,
 } from "./fixtures.suite.ts";
-import { Session } from "./session.ts";
+import { type Ending, Session, type SessionOptions } from "./session.ts";
 
 const MESSAGE_BYTES_MAX = 1000;
 
-function newSession(knownEntries = 1): { door: FakeDoor; session: Session } {
+interface World {
+  readonly door: FakeDoor;
+  readonly session: Session;
+  readonly endings: Ending[];
+}
+
+function newSession(over: Partial<SessionOptions> & { readonly version?: number } = {}): World {
+  const { version: protocolVersion = 6, ...options } = over;
   const door = new FakeDoor();
-  return { door, session: new Session(ATTEMPT, door, knownEntries, MESSAGE_BYTES_MAX) };
+  const endings: Ending[] = [];
+  const session = new Session({
+    attempt: { ...ATTEMPT, protocolVersion },
+    door,
+    knownEntries: 1,
+    messageBytesMax: MESSAGE_BYTES_MAX,
+    steps: null,
+    onOver: (ending) => endings.push(ending),
+    ...options,
+  });
+  return { door, session, endings };
 }
 
 /** What bytes of an endpoint become. */
 function inputsOf(...bytes: Uint8Array[]): FakeDoor {
-  const { door, session } = newSession();
+  return inputsIn(6, ...bytes);
+}
+
+/** The same in another protocol version. */
+function inputsIn(version: number, ...bytes: Uint8Array[]): FakeDoor {
+  const { door, session } = newSession({ version });
   for (const chunk of bytes) session.receive(chunk);
   return door;
 }
@@ -75,7 +98,7 @@ describe("a session takes messages", () => {
   });
 
   it("submits a suspension with how much was replayed", () => {
-    const { door, session } = newSession(7);
+    const { door, session } = newSession({ knownEntries: 7 });
     session.receive(bytesOf(SUSPENSION));
     const [first] = door.inputs;
     assert(first?.type === "suspend");
@@ -131,7 +154,7 @@ describe("a session refuses what an endpoint may not send", () => {
     [
       "a Suspension with a tree, which is V7",
       encodeFrame(0x0001, new Uint8Array([0x22, 3, 0x0a, 1, 1])),
-      /without naming/,
+      /does not name/,
     ],
   ];
   for (const [what, bytes, message] of violations) {
@@ -180,13 +203,162 @@ describe("a session that suspends", () => {
   it("may not wait for more than anybody does", () => {
     const completions = Array.from({ length: 10_001 }, (_, index) => index);
     const none = { signals: [], namedSignals: [] };
-    const door = new FakeDoor();
-    const session = new Session(ATTEMPT, door, 1, 1024 * 1024);
+    const { door, session } = newSession({ messageBytesMax: 1024 * 1024 });
     session.receive(bytesOf({ type: MessageType.Suspension, completions, ...none }));
     const { failure } = door.failure;
     assert.equal(failure.errorCode, "RT0012");
     assert.match(failure.message, /10001 results/);
   });
+});
+
+describe("a session in V7", () => {
+  const tree = (over: Partial<Future> = {}): Future => ({
+    completions: [],
+    signals: [],
+    namedSignals: [],
+    nested: [],
+    combinator: 1,
+    ...over,
+  });
+  const suspension = (awaitingOn?: Future, completions: readonly number[] = []): Message => ({
+    type: MessageType.Suspension,
+    completions,
+    signals: [],
+    namedSignals: [],
+    ...(awaitingOn === undefined ? {} : { awaitingOn }),
+  });
+  const hint = (awaitingOn: Future): Message => ({
+    type: MessageType.AwaitingOn,
+    awaitingOn,
+    executingSideEffects: false,
+  });
+  const race = tree({ signals: [1], nested: [tree({ completions: [3], combinator: 2 })] });
+
+  it("suspends on a tree, and on nothing besides", () => {
+    const [first] = inputsIn(7, bytesOf(suspension(race, [9]))).inputs;
+    assert(first?.type === "suspend");
+    assert.deepEqual(first.suspension, suspension(race));
+  });
+
+  it("keeps what the handler says that it awaits, until it goes on", () => {
+    const { door, session } = newSession({ version: 7 });
+    const said = (): Future | null => session.awaitingOn;
+    assert.equal(said(), null);
+    session.receive(bytesOf(hint(race)));
+    assert.deepEqual(said(), race);
+    session.receive(bytesOf(PROPOSAL));
+    assert.deepEqual(said(), race);
+    session.receive(bytesOf(hint(tree({ completions: [4] }))));
+    assert.deepEqual(said()?.completions, [4]);
+    session.receive(bytesOf(RUN));
+    assert.equal(said(), null);
+    assert.deepEqual(door.types, ["propose-run", "append-command"]);
+  });
+
+  it("asks for no more than an acknowledgement where the endpoint does", () => {
+    for (const [version, isAsked, expected] of [
+      [7, true, true],
+      [7, false, false],
+      [6, true, false],
+      [5, true, false],
+    ] as const) {
+      const first: Input | undefined = inputsIn(version, encodeMessage(PROPOSAL, isAsked))
+        .inputs[0];
+      assert(first?.type === "propose-run");
+      assert.equal(first.ackRequested, expected, `${version}, ${isAsked}`);
+    }
+  });
+
+  it("acknowledges a step in the place of its entry", () => {
+    const { session } = newSession({ version: 7, knownEntries: 3 });
+    assert.equal(session.acknowledgeRun(2, 1), undefined);
+    const [frame] = framesOf(session.acknowledgeRun(4, 9) ?? new Uint8Array(0));
+    assert.deepEqual(
+      [frame?.type, Buffer.from(frame?.body ?? [])],
+      [MessageType.ProposeRunCompletionAck, Buffer.from([8, 9])],
+    );
+    const body = encodeBody(runCompletion(9));
+    assert.equal(session.forward(4, MessageType.RunCompletion, body), undefined);
+    assert.equal(session.acknowledgeRun(4, 9), undefined);
+    assert.notEqual(session.forward(5, MessageType.RunCompletion, body), undefined);
+  });
+
+  const many = Array.from({ length: 10_001 }, (_, index) => index);
+  const violations: [string, Uint8Array, RegExp][] = [
+    ["a suspension with lists", bytesOf(suspension(undefined, [1])), /lists.*earlier protocol/],
+    ["a suspension for nothing", bytesOf(suspension(tree())), /does not name/],
+    [
+      "a suspension for nothing in many branches",
+      bytesOf(suspension(tree({ nested: [tree(), tree({ nested: [tree()] })] }))),
+      /does not name/,
+    ],
+    ["too many leaves", bytesOf(suspension(tree({ signals: many }))), /10001 results/],
+    [
+      "too many branches",
+      bytesOf(suspension(tree({ signals: [1], nested: many.map(() => tree()) }))),
+      /10002 results/,
+    ],
+    [
+      "too many leaves together",
+      bytesOf(
+        suspension(
+          tree({
+            nested: [
+              tree({ completions: many.slice(0, 6000) }),
+              tree({ namedSignals: many.slice(0, 6000).map(String) }),
+            ],
+          }),
+        ),
+      ),
+      /12002 results/,
+    ],
+    ["a hint for nothing", bytesOf(hint(tree())), /does not name/],
+    ["a hint without a tree", encodeFrame(0x0006, new Uint8Array([0x10, 1])), /no await tree/],
+  ];
+  for (const [what, bytes, message] of violations) {
+    it(`refuses ${what}`, () => {
+      const { door, session } = newSession({ version: 7, messageBytesMax: 1024 * 1024 });
+      session.receive(bytes);
+      session.receive(bytesOf(OUTPUT, END));
+      assert.deepEqual(door.types, ["fail"]);
+      assert.equal(door.failure.failure.errorCode, "RT0012");
+      assert.match(door.failure.failure.message, message);
+    });
+  }
+
+  it("drops the tree where it was not agreed on, since it is an unknown field there", () => {
+    for (const version of [5, 6]) {
+      const [first] = inputsIn(version, bytesOf(suspension(race, [9]))).inputs;
+      assert(first?.type === "suspend");
+      assert.deepEqual(first.suspension, suspension(undefined, [9]));
+    }
+  });
+});
+
+describe("a session tells how it ended, once", () => {
+  const cases: [string, (session: Session) => void, string][] = [
+    ["with End", (session) => void session.receive(bytesOf(OUTPUT, END)), "completed"],
+    ["with a suspension", (session) => void session.receive(bytesOf(SUSPENSION)), "suspended"],
+    ["with what it may not send", (session) => void session.receive(bytesOf(INPUT)), "failed"],
+    ["with the response", (session) => session.receiveEnd(), "failed"],
+    ["abandoned", (session) => session.abandon(), "cut"],
+  ];
+  for (const [what, end, status] of cases) {
+    it(what, () => {
+      const { door, session, endings } = newSession();
+      end(session);
+      session.abandon();
+      session.receiveEnd();
+      session.receive(bytesOf(RUN));
+      assert.deepEqual(
+        endings.map((ending) => ending.status),
+        [status],
+      );
+      const [ending] = endings;
+      if (ending?.status !== "failed") return;
+      assert.equal(ending.failing.failure, door.failure.failure);
+    });
+  }
 });
 
 describe("a session reports errors of the handler", () => {
@@ -302,7 +474,7 @@ describe("a session at the end of the response", () => {
 
 describe("a session forwards what was stored", () => {
   it("sends a notification as it is stored, once, and nothing that was replayed", () => {
-    const { session } = newSession(3);
+    const { session } = newSession({ knownEntries: 3 });
     const body = encodeBody(runCompletion(1));
     assert.equal(session.forward(2, MessageType.RunCompletion, body), undefined);
     const bytes = session.forward(3, MessageType.RunCompletion, body);

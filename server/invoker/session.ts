@@ -3,7 +3,7 @@
  *
  * S1 Nothing is submitted after the message that ends the attempt, be it the endpoint's or our own finding.
  * S2 What is submitted has been decoded whole: bytes that do not decode are never journaled.
- * S3 Entries are forwarded in journal order, and none that was replayed.
+ * S3 Entries are forwarded in journal order, and none that was replayed; an acknowledgement stands for its entry.
  */
 import { decodeMessage, encodeMessage } from "../../sdk/protocol/codec.ts";
 import { encodeFrame, type Frame, FrameDecoder } from "../../sdk/protocol/frame.ts";
@@ -14,10 +14,17 @@ import {
   MessageType,
   messageTypeName,
 } from "../../sdk/protocol/message-type.ts";
-import type { Command, Message, Suspension } from "../../sdk/protocol/messages.ts";
+import type {
+  AwaitingOn,
+  Command,
+  Future,
+  Message,
+  Suspension,
+} from "../../sdk/protocol/messages.ts";
 import { ProtocolError } from "../../sdk/protocol/protocol-error.ts";
-import type { AttemptRef } from "../machine/input.ts";
+import type { AttemptRef, Input } from "../machine/input.ts";
 import type { Door } from "../processor/ports.ts";
+import { awaitProblem, soundSuspension, TREE_VERSION } from "./awaited.ts";
 import {
   cutShort,
   type Failing,
@@ -26,38 +33,49 @@ import {
   messageTooLarge,
   violation,
 } from "./failures.ts";
-
-/** The set is held against every notification that comes; no handler waits for so many at once. */
-const AWAITED_MAX = 10_000;
+import type { StepWatch } from "./step-watch.ts";
 
 /** The code with which a frame decoder refuses a length. */
 const TOO_LARGE = 413;
 
+/** How an attempt ended. `cut`: nobody waited for its end any more. */
+export type Ending =
+  | { readonly status: "completed" | "suspended" | "cut" }
+  | { readonly status: "failed"; readonly failing: Failing };
+
+export interface SessionOptions {
+  readonly attempt: AttemptRef;
+  readonly door: Pick<Door, "submit">;
+  /** How much of the journal the endpoint was given to replay. */
+  readonly knownEntries: number;
+  readonly messageBytesMax: number;
+  /** Null when nobody traces. */
+  readonly steps: StepWatch | null;
+  /** Called once, from within the call that ends the attempt. */
+  readonly onOver: (ending: Ending) => void;
+}
+
 export class Session {
-  readonly #attempt: AttemptRef;
-  readonly #door: Pick<Door, "submit">;
+  readonly #options: SessionOptions;
   readonly #decoder: FrameDecoder;
-  readonly #knownEntries: number;
   #nextIndex: number;
   #isOver = false;
+  #awaitingOn: Future | null = null;
 
-  /** `knownEntries`: how much of the journal the endpoint was given to replay. */
-  constructor(
-    attempt: AttemptRef,
-    door: Pick<Door, "submit">,
-    knownEntries: number,
-    messageBytesMax: number,
-  ) {
-    this.#attempt = attempt;
-    this.#door = door;
-    this.#decoder = new FrameDecoder(messageBytesMax);
-    this.#knownEntries = knownEntries;
-    this.#nextIndex = knownEntries;
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    this.#decoder = new FrameDecoder(options.messageBytesMax);
+    this.#nextIndex = options.knownEntries;
   }
 
   /** The attempt has ended: nothing it says counts any more. */
   get isOver(): boolean {
     return this.#isOver;
+  }
+
+  /** What the handler awaits as it said since its last command (V7); null when it did not say. */
+  get awaitingOn(): Future | null {
+    return this.#awaitingOn;
   }
 
   /** Takes bytes of the response; returns how many whole frames they completed. */
@@ -86,20 +104,18 @@ export class Session {
   /** Ends the attempt as failed, unless it is over already. */
   fail(failing: Failing): void {
     if (this.#isOver) return;
-    this.#isOver = true;
-    this.#door.submit({ type: "fail", attempt: this.#attempt, ...failing });
+    const { attempt } = this.#options;
+    this.#end({ status: "failed", failing }, { type: "fail", attempt, ...failing });
   }
 
   /** Ends the attempt without a word: whoever calls knows that nobody waits for one. */
   abandon(): void {
-    this.#isOver = true;
+    if (!this.#isOver) this.#end({ status: "cut" }, null);
   }
 
   /** The bytes that tell the endpoint of a stored entry; undefined when it has been told. */
   forward(index: number, messageType: number, body: Uint8Array): Uint8Array | undefined {
-    if (index < this.#nextIndex) return undefined;
-    this.#nextIndex = index + 1;
-    return encodeFrame(messageType, body);
+    return this.#isNext(index) ? encodeFrame(messageType, body) : undefined;
   }
 
   /** The bytes that tell the endpoint that its command is durable. */
@@ -107,31 +123,55 @@ export class Session {
     return encodeMessage({ type: MessageType.CommandAck, commandIndex });
   }
 
-  #take(frame: Frame): void {
-    const misplaced = misplacedReason(frame.type);
-    if (misplaced !== null) return this.fail(violation(misplaced));
-    const message = decodeMessage(frame.type, frame.body);
-    if (isCommandMessage(message)) {
-      const { body, ackRequested } = frame;
-      const attempt = this.#attempt;
-      this.#door.submit({ type: "append-command", attempt, command: message, body, ackRequested });
-      return undefined;
-    }
-    return this.#takeControl(message);
+  /** The bytes in place of entry `index`, the result that the endpoint proposed itself; undefined when it has been told. */
+  acknowledgeRun(index: number, completionId: number): Uint8Array | undefined {
+    if (!this.#isNext(index)) return undefined;
+    return encodeMessage({ type: MessageType.ProposeRunCompletionAck, completionId });
   }
 
-  #takeControl(message: Message): void {
-    const attempt = this.#attempt;
+  #isNext(index: number): boolean {
+    if (index < this.#nextIndex) return false;
+    this.#nextIndex = index + 1;
+    return true;
+  }
+
+  #end(ending: Ending, input: Input | null): void {
+    const { door, onOver } = this.#options;
+    this.#isOver = true;
+    if (input !== null) door.submit(input);
+    onOver(ending);
+  }
+
+  #take(frame: Frame): void {
+    const { attempt, door, steps } = this.#options;
+    const misplaced = misplacedReason(frame.type, attempt.protocolVersion);
+    if (misplaced !== null) return this.fail(violation(misplaced));
+    const message = decodeMessage(frame.type, frame.body);
+    if (!isCommandMessage(message)) return this.#takeControl(message, frame.ackRequested);
+    const { body, ackRequested } = frame;
+    this.#awaitingOn = null;
+    if (steps !== null && message.type === MessageType.RunCommand) {
+      steps.began(message.resultCompletionId, message.name);
+    }
+    return door.submit({ type: "append-command", attempt, command: message, body, ackRequested });
+  }
+
+  #takeControl(message: Message, isAckRequested: boolean): void {
+    const { attempt, door, steps } = this.#options;
     switch (message.type) {
       case MessageType.ProposeRunCompletion: {
         const { resultCompletionId: completionId, result } = message;
-        return this.#door.submit({ type: "propose-run", attempt, completionId, result });
+        steps?.ended(completionId, result.kind === "failure");
+        // Before V7 an endpoint that gets less than the whole notification does not go on.
+        const ackRequested = isAckRequested && attempt.protocolVersion >= TREE_VERSION;
+        return door.submit({ type: "propose-run", attempt, completionId, result, ackRequested });
       }
+      case MessageType.AwaitingOn:
+        return this.#hint(message);
       case MessageType.Suspension:
         return this.#suspend(message);
       case MessageType.End:
-        this.#isOver = true;
-        return this.#door.submit({ type: "end", attempt });
+        return this.#end({ status: "completed" }, { type: "end", attempt });
       case MessageType.Error:
         return this.fail(handlerError(message));
       default:
@@ -139,25 +179,24 @@ export class Session {
     }
   }
 
-  #suspend(suspension: Suspension): void {
-    const { completions, signals, namedSignals } = suspension;
-    const awaited = completions.length + signals.length + namedSignals.length;
-    if (awaited > AWAITED_MAX) {
-      return this.fail(violation(`the endpoint awaits ${awaited} results at once`));
-    }
-    if (awaited === 0) {
-      // A V7 await tree decodes, but is not what was agreed.
-      return this.fail(violation("the endpoint suspended without naming what it waits for"));
-    }
-    this.#isOver = true;
-    const attempt = this.#attempt;
-    const knownEntries = this.#knownEntries;
-    return this.#door.submit({ type: "suspend", attempt, suspension, knownEntries });
+  #hint({ awaitingOn }: AwaitingOn): void {
+    const problem = awaitProblem(awaitingOn);
+    if (problem !== null) return this.fail(violation(problem));
+    this.#awaitingOn = awaitingOn;
+    return undefined;
+  }
+
+  #suspend(message: Suspension): void {
+    const { attempt, knownEntries } = this.#options;
+    const suspension = soundSuspension(message, attempt.protocolVersion);
+    if (typeof suspension === "string") return this.fail(violation(suspension));
+    const input = { type: "suspend", attempt, suspension, knownEntries } as const;
+    return this.#end({ status: "suspended" }, input);
   }
 }
 
 /** Why a frame of this type may not come from an endpoint (service protocol 10.2); null when it may. */
-function misplacedReason(type: number): string | null {
+function misplacedReason(type: number, version: number): string | null {
   const name = messageTypeName(type);
   if (!isKnownMessageType(type)) return `the endpoint sent a message of unknown type ${name}`;
   if (isNotification(type))
@@ -169,6 +208,7 @@ function misplacedReason(type: number): string | null {
     case MessageType.InputCommand:
       return `the endpoint sent ${name}, which only the server sends`;
     case MessageType.AwaitingOn:
+      if (version >= TREE_VERSION) return null;
       return `the endpoint sent ${name}, which belongs to a later protocol version than was agreed`;
     default:
       return null;

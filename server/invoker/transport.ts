@@ -16,6 +16,8 @@ export interface ResponseHead {
   readonly status: number;
   readonly contentType: string | undefined;
   readonly retryAfter: string | undefined;
+  /** `x-restate-server` */
+  readonly server?: string | undefined;
 }
 
 /** What becomes of an exchange. Never called from within a call of the transport or the exchange. */
