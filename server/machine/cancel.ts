@@ -39,9 +39,10 @@ export function cancel(step: Step, invocation: Invocation): void {
   }
   const id = { kind: "signal-index", index: CANCEL_SIGNAL } as const;
   notify(step, invocation, { type: MessageType.Signal, id, result: { kind: "void" } });
-  if (status !== "paused" && status !== "backing-off") return undefined;
-  invocation.retryCount = 0;
-  return run(step, invocation);
+  if (status === "paused" || status === "backing-off") invocation.retryCount = 0;
+  // Also what is suspended without awaiting it: an SDK may have left it out once a first cancellation was survived.
+  if (invocation.state.status !== "running") run(step, invocation);
+  return undefined;
 }
 
 export function onKill(step: Step, input: Kill): void {

@@ -90,6 +90,15 @@ describe("cancel", () => {
     assert.deepEqual(world.journal(attempt.seq), ["InputCommand", "Signal"]);
   });
 
+  it("wakes one that does not await it, and once", () => {
+    const world = new World();
+    const attempt = world.start();
+    world.apply(suspendOn(attempt, 1, [5], []));
+    const second = attemptIn(world.apply(cancel));
+    world.apply(suspendOn(second, 2, [5], []));
+    assert.equal(world.status(attempt.seq), "suspended");
+  });
+
   it("does not wait for the next try of one that backs off", () => {
     const world = new World();
     const attempt = world.start();

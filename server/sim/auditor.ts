@@ -79,11 +79,14 @@ function tallyProblems(reader: Reader, clients: readonly SimClient[], key: strin
   if (reader.queue(instance, 1).length > 0) problems.push(`somebody waits for ${key}`);
   const mine = clients.filter(({ target }) => target.service === "Tally" && target.key === key);
   const told = mine.flatMap(({ result }) => (result?.startsWith("409") === false ? [result] : []));
-  if (new Set(told).size < told.length) problems.push(`${key}: two were told the same of ${told.join(" ")}`);
+  if (new Set(told).size < told.length)
+    problems.push(`${key}: two were told the same of ${told.join(" ")}`);
   const value = reader.stateValue(instance, new TextEncoder().encode("count"));
   const count = value === undefined ? 0 : Number(new TextDecoder().decode(value));
   if (count < told.length || count > mine.length || told.some((each) => Number(each) > count)) {
-    problems.push(`${key} counts ${count}, and its callers were told ${told.join(" ")} of ${mine.length}`);
+    problems.push(
+      `${key} counts ${count}, and its callers were told ${told.join(" ")} of ${mine.length}`,
+    );
   }
   return problems;
 }
