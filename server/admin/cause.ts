@@ -1,0 +1,66 @@
+/** One thing that an invocation waits for, or that keeps it from going on. */
+import type { Invocation } from "../machine/invocation.ts";
+import type { View } from "./view.ts";
+
+/**
+ * - start-time: the time it was given to start
+ * - key: its turn on the key of its object
+ * - timer, invocation, promise, awakeable, signal, step, state: what its handler awaits; invocation is a call or an attach
+ * - cancellation: nothing but being cancelled
+ * - completion: a result whose command was not found
+ * - attempt: its handler runs
+ * - room: an attempt, when there is room for it
+ * - pausing: it pauses when its attempt has ended
+ * - retry: its next attempt, after one that failed
+ * - paused: an operator
+ * - deployment-missing, handler-missing: what it is pinned to is gone
+ * - no-deployment: nothing offers its handler
+ * - deployment-draining: it may finish there; for information
+ */
+export type CauseKind =
+  | "start-time"
+  | "key"
+  | "timer"
+  | "invocation"
+  | "promise"
+  | "awakeable"
+  | "signal"
+  | "step"
+  | "state"
+  | "cancellation"
+  | "completion"
+  | "attempt"
+  | "room"
+  | "pausing"
+  | "retry"
+  | "paused"
+  | "deployment-missing"
+  | "handler-missing"
+  | "no-deployment"
+  | "deployment-draining";
+
+export interface Cause {
+  readonly kind: CauseKind;
+  /** Stands in a sentence: "it waits for …", or by itself for what it does not wait for. */
+  readonly phrase: string;
+  readonly sinceMs: number | null;
+  /** Without this it does not go on: there is no other way out than to be cancelled. */
+  readonly isNeeded: boolean;
+  readonly fields: View;
+  readonly behind: Link | null;
+}
+
+/** To another invocation, which has to go on first. */
+export interface Link {
+  readonly by: "call" | "attach" | "key";
+  /** Undefined when it is not known any more. */
+  readonly invocation: Invocation | undefined;
+}
+
+export function cause(
+  kind: CauseKind,
+  phrase: string,
+  more: Partial<Omit<Cause, "kind" | "phrase">> = {},
+): Cause {
+  return { kind, phrase, sinceMs: null, isNeeded: false, fields: {}, behind: null, ...more };
+}
