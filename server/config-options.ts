@@ -99,7 +99,7 @@ export const OPTIONS: readonly Option[] = [
     "additional headers, separated by commas, that make two deployments of one address distinct",
   )
     .argParser(parseHeaderNames)
-    .default([], "all of them"),
+    .default([], "none"),
   option(
     "--eager-state-limit <size>",
     "EAGER_STATE_LIMIT",
@@ -185,8 +185,10 @@ export const OPTIONS: readonly Option[] = [
     "OTLP_HEADERS",
     "headers for it, name=value separated by commas (also OTEL_EXPORTER_OTLP_HEADERS)",
   ).argParser(parseHeaders),
-  option("--otlp-service-name <name>", "OTLP_SERVICE_NAME", "the service the spans are of").default(
-    "holdfast",
+  option(
+    "--otlp-service-name <name>",
+    "OTLP_SERVICE_NAME",
+    "the service the spans are of; holdfast if nothing is said (also OTEL_SERVICE_NAME)",
   ),
   option("--log-level <level>", "LOG_LEVEL", "least severe log line on stderr")
     .choices([...LOG_LEVELS])

@@ -24,7 +24,7 @@ export interface Config {
   readonly shutdownTimeoutMs: number;
   /** A PEM file; null: requests are not signed. */
   readonly requestIdentityKeyFile: string | null;
-  /** Empty: all additional headers tell deployments of one address apart. */
+  /** Additional headers that tell deployments of one address apart. */
   readonly routingHeaders: readonly string[];
   readonly settings: MachineSettings;
   readonly query: { readonly timeoutMs: number; readonly rowsMax: number };
@@ -84,7 +84,7 @@ interface Flags {
   readonly queryMaxRows: number;
   readonly otlpEndpoint?: string;
   readonly otlpHeaders?: Readonly<Record<string, string>>;
-  readonly otlpServiceName: string;
+  readonly otlpServiceName?: string;
   readonly logLevel: LogLevel;
 }
 
@@ -142,14 +142,27 @@ function settingsFrom(flags: Flags): MachineSettings {
 
 /** The variables of OpenTelemetry hold where ours say nothing. */
 function otlpFrom(flags: Flags, env: Environment): OtlpConfig | null {
-  const standardEndpoint = env["OTEL_EXPORTER_OTLP_ENDPOINT"];
-  const standardHeaders = env["OTEL_EXPORTER_OTLP_HEADERS"];
   const endpoint =
-    flags.otlpEndpoint ?? (standardEndpoint === undefined ? null : parseHttpUrl(standardEndpoint));
+    flags.otlpEndpoint ?? fromVariable(env, "OTEL_EXPORTER_OTLP_ENDPOINT", parseHttpUrl);
   if (endpoint === null) return null;
   const headers =
-    flags.otlpHeaders ?? (standardHeaders === undefined ? {} : parseHeaders(standardHeaders));
-  return { endpoint, headers, serviceName: flags.otlpServiceName };
+    flags.otlpHeaders ?? fromVariable(env, "OTEL_EXPORTER_OTLP_HEADERS", parseHeaders) ?? {};
+  const serviceName = flags.otlpServiceName ?? env["OTEL_SERVICE_NAME"] ?? SERVICE_NAME;
+  return { endpoint, headers, serviceName };
+}
+
+const SERVICE_NAME = "holdfast";
+
+/** Null for a variable that is not set, or empty. */
+function fromVariable<T>(env: Environment, name: string, parse: (text: string) => T): T | null {
+  const text = env[name];
+  if (text === undefined || text === "") return null;
+  try {
+    return parse(text);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new ConfigError(`the variable ${name} cannot be used: ${why}`);
+  }
 }
 
 /** `HOLDFAST_*` variables that are no setting: most likely a typing error, to be said at start. */

@@ -10,6 +10,7 @@
 import type { Log } from "../base/log.ts";
 import type { AcknowledgeCommand, AcknowledgeRun, Forward } from "../machine/effect.ts";
 import type { AttemptRef } from "../machine/input.ts";
+import type { AttemptFailure } from "../machine/invocation.ts";
 import { type Observer, SILENT } from "../processor/observer.ts";
 import type { Door, LiveAttempt } from "../processor/ports.ts";
 import type { ReadyPlan } from "./attempt-plan.ts";
@@ -185,6 +186,11 @@ export class Attempt implements ExchangeHandler {
     this.#exchange?.end();
   }
 
+  /** The machine refused what the attempt said, and recorded why. */
+  refused(failure: AttemptFailure): void {
+    logFailure(this.#context.log, this.#subject, this.ref.deploymentId, failure);
+  }
+
   /** Cuts the attempt without a word: the machine has decided already, or the process stops. */
   cut(): void {
     this.#session.abandon();
@@ -265,7 +271,7 @@ export class Attempt implements ExchangeHandler {
   #onOver(how: Ending): void {
     this.#ending = { how, atMs: this.#context.nowMs() };
     if (how.status !== "failed") return;
-    logFailure(this.#context.log, this.#subject, this.ref.deploymentId, how.failing);
+    logFailure(this.#context.log, this.#subject, this.ref.deploymentId, how.failing.failure);
   }
 
   #report(): void {

@@ -19,6 +19,8 @@ import type {
   StartAttempt,
   SuspendAttempt,
 } from "../machine/effect.ts";
+import type { AttemptFailure } from "../machine/invocation.ts";
+import type { Reader } from "../machine/tx.ts";
 import { type Observer, SILENT } from "../processor/observer.ts";
 import type { AttemptRunner, Door, LiveAttempt, LiveAttempts } from "../processor/ports.ts";
 import { Attempt, type AttemptContext } from "./attempt.ts";
@@ -180,7 +182,10 @@ export class Attempts implements AttemptRunner, LiveAttempts {
 
   close(effect: CloseAttempt): void {
     const current = this.#currentOf(effect);
-    if (current !== undefined && !current.isOver) current.cut();
+    if (current === undefined || current.isOver) return;
+    const refusal = this.#options.door.read((reader) => refusalOf(reader, effect));
+    if (refusal !== null) current.refused(refusal);
+    current.cut();
   }
 
   readyPage(effect: ReadyPage): void {
@@ -326,6 +331,14 @@ export class Attempts implements AttemptRunner, LiveAttempts {
     }
     return shortestMs;
   }
+}
+
+/** Why the machine refused what the attempt said; null when it was closed for another reason. */
+function refusalOf(reader: Reader, { seq, epoch }: CloseAttempt): AttemptFailure | null {
+  const invocation = reader.invocation(seq);
+  if (invocation === undefined || invocation.epoch !== epoch + 1) return null;
+  const { status } = invocation.state;
+  return status === "backing-off" || status === "paused" ? invocation.lastFailure : null;
 }
 
 function preparing(

@@ -291,6 +291,34 @@ for (const wire of WIRES) {
   }
 }
 
+describe("an endpoint that cannot be reached for a while", () => {
+  for (const wire of WIRES) {
+    it(`gets all that waited for it over ${wire.what}, and is left alone meanwhile`, async () => {
+      const gate = { isOpen: true };
+      await using world = await World.start({ services, wire, version: 7, gate });
+      gate.isOpen = false;
+      world.cutConnections();
+      const names = Array.from({ length: 40 }, (_, index) => `n${index}`);
+      const callings = await Promise.all(
+        names.map((name) => world.begin(targetOf("Greeter/greet"), name)),
+      );
+      await eventually(() => world.attempts.waiting >= 39, "the attempts to be held");
+      const epochs = () => callings.map(({ id }) => world.invocation(id).epoch);
+      const before = epochs().reduce((sum, epoch) => sum + epoch, 0);
+      await sleep(600);
+      const tries = epochs().reduce((sum, epoch) => sum + epoch, 0) - before;
+      // At 0.1, 0.3 and 0.7 s; each alone would have tried a dozen times.
+      assert(tries <= 8, `${tries} tries`);
+      gate.isOpen = true;
+      assert.deepEqual(
+        await Promise.all(callings.map(({ result }) => result)),
+        names.map((name) => `Hello ${name}`),
+      );
+      assert.equal(world.attempts.waiting, 0);
+    });
+  }
+});
+
 describe("an endpoint of the official SDK that wants signed requests", () => {
   const { privateKey } = generateKeyPairSync("ed25519");
   const pem = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
