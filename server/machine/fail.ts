@@ -64,7 +64,10 @@ function retry(step: Step, invocation: Invocation, retryAfterMs: number | null):
   const { target, pin, state } = invocation;
   if (state.status === "running" && state.isPausing) return pause(step, invocation, "operator");
   if (retryAfterMs !== null) return backOff(step, invocation, retryAfterMs);
-  const resolved = resolveFor(step.tx.registry(), target, pin?.deploymentId ?? null);
+  const registry = step.tx.registry();
+  // Where its deployment is gone, what the service says now has to do.
+  const resolved =
+    resolveFor(registry, target, pin?.deploymentId ?? null) ?? resolveFor(registry, target, null);
   const policy = retryPolicy(step.settings, resolved);
   invocation.retryCount += 1;
   if (invocation.retryCount < policy.maxAttempts) {

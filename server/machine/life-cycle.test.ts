@@ -307,6 +307,14 @@ describe("restart as new", () => {
     assert.deepEqual([...made.id], [...id(99)]);
   });
 
+  it("runs on the deployment that is named", () => {
+    const world = completed();
+    const other = { ...deploymentOf(T0, DEPLOYMENT.services), id: "dp_2" };
+    world.apply({ type: "register-deployment", deployment: other, replyTo: null });
+    const { seq } = attemptIn(world.apply(restart(0, { id: "dp_1" })));
+    assert.equal(world.invocation(seq).pin?.deploymentId, "dp_1");
+  });
+
   it("goes on from a place in the journal where nothing is open", () => {
     const world = completed();
     const early = world.ask(restart(1));
@@ -347,6 +355,23 @@ describe("a failing invocation", () => {
       attempt = attemptIn(world.apply({ type: "timers-due" }));
     }
     assert.equal(world.events(attempt.seq).length, 32 + 2);
+  });
+});
+
+describe("an invocation whose deployment is gone", () => {
+  it("is retried by the policy of the latest revision", () => {
+    const world = new World();
+    const attempt = world.start();
+    world.send(attempt, run(1));
+    const newer = { ...deploymentOf(T0, DEPLOYMENT.services), id: "dp_2" };
+    world.apply({ type: "register-deployment", deployment: newer, replyTo: null });
+    world.apply({ type: "delete-deployment", id: "dp_1", force: true, replyTo: null });
+    world.apply(failed(attempt));
+    for (let tries = 1; tries < 3; tries += 1) {
+      world.nowMs += 10_000;
+      world.apply(failed(attemptIn(world.apply({ type: "timers-due" }))));
+    }
+    assert.equal(world.status(attempt.seq), "paused", "Greeter/greet has three tries");
   });
 });
 

@@ -44,7 +44,8 @@ function restart(step: Step, old: Invocation, input: RestartAsNew): Refusal | nu
   if ("reason" in entries) return entries;
   const deployment = choose(step, target, input.deployment, old.pin?.deploymentId ?? null);
   if ("reason" in deployment) return deployment;
-  const pin = entries.length > 1 ? pinOf(step, old, deployment) : null;
+  const isBound = entries.length > 1 || input.deployment !== "latest";
+  const pin = isBound ? pinOf(step, old, deployment) : null;
   if (pin !== null && "reason" in pin) return pin;
   insert(step, old, newIdOf(old, input.newId), deployment, pin, entries);
   return null;

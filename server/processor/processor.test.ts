@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { MessageType } from "../../sdk/protocol/message-type.ts";
 import { StorageError } from "../base/storage-error.ts";
+import { deploymentOf } from "../machine/deployment.suite.ts";
 import type { Effect, Reply } from "../machine/effect.ts";
 import type { Input } from "../machine/input.ts";
+import { EMPTY_REGISTRY, withDeployment } from "../machine/registry.ts";
 import type { Reader, Transactor } from "../machine/tx.ts";
 import { MemoryStore } from "../store/memory-store.ts";
 import type { Ports, Store } from "./ports.ts";
@@ -61,8 +63,19 @@ class Fixture {
   });
 
   constructor() {
+    const services = [{ name: "S", ty: "SERVICE" as const, handlers: [{ name: "h" }] }];
+    const { revisions } = withDeployment(EMPTY_REGISTRY, deploymentOf(nowMs, services));
+    this.store.memory.transact((tx) => tx.putDeployment(deploymentOf(nowMs, services), revisions));
     const see = (effect: Effect): void => void this.seen.push(effect);
-    const attempts = { start: see, forward: see, acknowledge: see, close: see, readyPage: see };
+    const attempts = {
+      start: see,
+      forward: see,
+      acknowledge: see,
+      acknowledgeRun: see,
+      suspend: see,
+      close: see,
+      readyPage: see,
+    };
     const ports: Ports = { attempts, timers: { arm: see }, waiters: { finished: see } };
     this.processor.connect(ports);
   }
@@ -76,7 +89,7 @@ async function turn(): Promise<void> {
 function invoke(number: number, replyTo: number | null = null): Input {
   const id = new Uint8Array(24).fill(number);
   const target = { service: "S", handler: "h", key: null };
-  const rest = { idempotencyKey: null, startAtMs: 0, caller: null, replyTo };
+  const rest = { idempotencyKey: null, startAtMs: 0, caller: null, trace: null, replyTo };
   return { type: "invoke", id, target, headers: [], parameter: new Uint8Array(), ...rest };
 }
 
@@ -243,7 +256,13 @@ describe("the processor", () => {
     const attempt = { seq: 1, epoch: 0, deploymentId: "dp", protocolVersion: 6 };
     const value = new Uint8Array(65 * 1024 * 1024);
     const result = { kind: "value", value } as const;
-    processor.submit({ type: "propose-run", attempt, completionId: 1, result });
+    processor.submit({
+      type: "propose-run",
+      attempt,
+      completionId: 1,
+      result,
+      ackRequested: false,
+    });
     assert(processor.isCongested);
   });
 
