@@ -77,6 +77,7 @@ export {
   createWorkflowHandler,
   createWorkflowSharedHandler,
   handlers,
+  type RemoveVoidArgument,
 } from "./define/handlers.ts";
 export type {
   ObjectHandlerOpts,

@@ -150,7 +150,13 @@ async function compose(
     observer,
     onError,
   });
-  const ingress = await listen({ ...config.ingress, source: "ingress", handle, onError });
+  const ingress = await listen({
+    ...config.ingress,
+    source: "ingress",
+    handle,
+    http2: handle,
+    onError,
+  });
   const handleAdmin = createAdmin({
     door,
     clock,

@@ -7,6 +7,9 @@ import { JsonObject, ManifestError } from "./json-shape.ts";
 
 export { ManifestError };
 
+/** A service has a name that the server keeps for itself. */
+export class ReservedNameError extends ManifestError {}
+
 export type ProtocolMode = "BIDI_STREAM" | "REQUEST_RESPONSE";
 export type ServiceType = "SERVICE" | "VIRTUAL_OBJECT" | "WORKFLOW";
 export type HandlerType = "EXCLUSIVE" | "SHARED" | "WORKFLOW";
@@ -153,7 +156,7 @@ function parseService(json: unknown, path: string): ManifestService {
   const fields = new JsonObject(json, path, SERVICE_FIELDS);
   const name = parseName(fields, SERVICE_NAME);
   if (RESERVED_SERVICE_NAME.test(name)) {
-    throw new ManifestError(
+    throw new ReservedNameError(
       `${fields.at("name")} is "${name}", which is reserved; rename the service`,
     );
   }

@@ -10,6 +10,7 @@ import type { View } from "./view.ts";
  * - completion: a result whose command was not found
  * - attempt: its handler runs
  * - room: an attempt, when there is room for it
+ * - endpoint: its deployment cannot be reached, and is tried by one attempt at a time
  * - pausing: it pauses when its attempt has ended
  * - retry: its next attempt, after one that failed
  * - paused: an operator
@@ -31,6 +32,7 @@ export type CauseKind =
   | "completion"
   | "attempt"
   | "room"
+  | "endpoint"
   | "pausing"
   | "retry"
   | "paused"

@@ -39,6 +39,7 @@ export class FakeWorld implements Door, LiveAttempts {
   readonly queues = new Map<string, number[]>();
   readonly promises = new Map<string, Outcome>();
   readonly attempts = new Map<number, LiveAttempt>();
+  readonly unreached = new Map<number, string>();
   /** What a question is answered with, in a later turn. */
   reply: (input: Input) => Reply = () => ({ kind: "done" });
   isCongested = false;
@@ -111,6 +112,10 @@ export class FakeWorld implements Door, LiveAttempts {
 
   of(seq: number): LiveAttempt | undefined {
     return this.attempts.get(seq);
+  }
+
+  unreachable(seq: number): string | undefined {
+    return this.unreached.get(seq);
   }
 
   all(): Iterable<LiveAttempt> {

@@ -14,7 +14,11 @@ import { timestamp } from "./timestamp.ts";
 const QUEUE_MAX = 1000;
 
 /** The first one is the one that matters most. */
-export function causesOf(waiting: Waiting, attempt: LiveAttempt | undefined): Cause[] {
+export function causesOf(
+  waiting: Waiting,
+  attempt: LiveAttempt | undefined,
+  unreachable: string | undefined,
+): Cause[] {
   const { reader, invocation } = waiting;
   const { state, createdAtMs } = invocation;
   switch (state.status) {
@@ -30,7 +34,7 @@ export function causesOf(waiting: Waiting, attempt: LiveAttempt | undefined): Ca
     case "running":
       return [
         ...pausingCauses(state.isPausing),
-        ...runningCauses(waiting, attempt),
+        ...runningCauses(waiting, attempt, unreachable),
         ...deploymentCauses(reader, invocation),
       ];
     case "backing-off":
@@ -73,10 +77,18 @@ function pausingCauses(isPausing: boolean): Cause[] {
   return isPausing ? [cause("pausing", "it pauses when its attempt has ended")] : [];
 }
 
-function runningCauses(waiting: Waiting, attempt: LiveAttempt | undefined): Cause[] {
+function runningCauses(
+  waiting: Waiting,
+  attempt: LiveAttempt | undefined,
+  unreachable: string | undefined,
+): Cause[] {
   const { lastStartAtMs, modifiedAtMs } = waiting.invocation;
   if (attempt === undefined) {
     const sinceMs = lastStartAtMs ?? modifiedAtMs;
+    if (unreachable !== undefined) {
+      const phrase = `the endpoint of ${unreachable}, which cannot be reached`;
+      return [cause("endpoint", phrase, { sinceMs, fields: { deployment_id: unreachable } })];
+    }
     return [cause("room", "room for an attempt among those in flight", { sinceMs })];
   }
   const { deploymentId, sdkVersion, startedAtMs, awaitingOn } = attempt;

@@ -47,6 +47,8 @@ export function clauseOf(
   }
 }
 
+const ROOM = "room among the attempts in flight";
+
 function runningClause(
   invocation: Invocation,
   causes: readonly Cause[],
@@ -59,7 +61,8 @@ function runningClause(
     retryCount === 0 ? "" : `, after ${retryCount} failed${lastFailureText(invocation)}`;
   const pausing = isPausing ? ", and pauses when its attempt has ended" : "";
   if (attempt === undefined) {
-    return `has been ready to run since ${since} and waits for room among the attempts in flight${after}${pausing}`;
+    const place = causes.find(({ kind }) => kind === "endpoint")?.phrase ?? ROOM;
+    return `has been ready to run since ${since} and waits for ${place}${after}${pausing}`;
   }
   const awaited = causes.filter(isAwaited);
   const verb = attempt.awaitingOn === null ? "may wait" : "waits";
@@ -73,6 +76,7 @@ const NOT_AWAITED: ReadonlySet<CauseKind> = new Set([
   "deployment-draining",
   "pausing",
   "room",
+  "endpoint",
 ]);
 
 function isAwaited({ kind }: Cause): boolean {

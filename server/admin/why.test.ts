@@ -269,6 +269,16 @@ test("of a handler that said nothing the commands without a result are shown as 
   assert.match(String(at(answer, "explanation")), /has run since .* and may wait for a timer/);
 });
 
+test("one whose endpoint cannot be reached says which deployment that is", () => {
+  const world = worldOf("Greeter");
+  world.add(1, {});
+  world.unreached.set(1, DEPLOYMENT);
+  const answer = why(world, 1);
+  assert.deepEqual(kindsOf(answer), ["endpoint"]);
+  assert.equal(at(answer, "causes", 0, "deployment_id"), DEPLOYMENT);
+  assert.match(String(at(answer, "explanation")), /waits for the endpoint of dp_\w+, which cannot/);
+});
+
 test("one that is to pause says so", () => {
   const world = worldOf("Greeter");
   world.add(1, { state: { status: "running", isPausing: true } });

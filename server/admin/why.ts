@@ -79,7 +79,8 @@ class Walk {
   explain(invocation: Invocation, path: readonly Hop[]): Explained {
     const { reader, live } = this.#options;
     const attempt = live.of(invocation.seq);
-    const causes = causesOf({ reader, invocation, budget: this.#budget }, attempt);
+    const unreachable = live.unreachable(invocation.seq);
+    const causes = causesOf({ reader, invocation, budget: this.#budget }, attempt, unreachable);
     const shown = causes.map((each) => this.#causeView(invocation, each, path));
     const first = shown.find(({ behind }) => behind !== null)?.behind ?? null;
     const awaiting = awaitedBy(invocation, attempt?.awaitingOn ?? null);

@@ -24,6 +24,8 @@ async function listen(handle: Handle, limits: Partial<ListenerLimits> = {}): Pro
     ...address,
     source: "ingress",
     handle,
+    // As on the ingress: the first bytes of each connection are looked at.
+    http2: () => assert.fail("this is not HTTP/2"),
     onError,
     limits,
   });
@@ -58,7 +60,8 @@ test("what is no request is answered with the error document, and the connection
   const { port } = await listen(hello);
   const malformed = [
     "nonsense\r\n\r\n",
-    "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "PRI * HTTP/1.1\r\nhost: x\r\n\r\n",
+    "PRIX / HTTP/1.1\r\nhost: x\r\n\r\n",
     "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     "GET / HTTP/1.1\r\nhost x\r\n\r\n",
     "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n",

@@ -224,7 +224,10 @@ export class Attempt implements ExchangeHandler {
     this.#problem = headProblem(head, this.#plan.version, this.#context.nowMs());
     this.#phase = this.#problem === null ? "streaming" : "refused";
     this.#sdkVersion = sdkVersionOf(head.server);
-    if (this.#problem !== null) this.#limitDrain();
+    if (this.#problem !== null) {
+      this.halfClose();
+      this.#limitDrain();
+    }
     this.#context.onAnswered(this);
   }
 

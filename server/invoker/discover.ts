@@ -1,6 +1,11 @@
 /** Finds out what a deployment offers, and says what is wrong in words that help (service protocol 2). */
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Manifest, ManifestError, parseManifest } from "../../sdk/protocol/manifest.ts";
+import {
+  type Manifest,
+  ManifestError,
+  parseManifest,
+  ReservedNameError,
+} from "../../sdk/protocol/manifest.ts";
 import {
   MANIFEST_ACCEPT,
   MAX_PROTOCOL_VERSION,
@@ -47,7 +52,13 @@ export interface Discovered {
   readonly sdkVersion: string | null;
 }
 
-export type DiscoveryErrorCode = "META0003" | "META0012" | "META0013" | "META0014" | "META0015";
+export type DiscoveryErrorCode =
+  | "META0003"
+  | "META0005"
+  | "META0012"
+  | "META0013"
+  | "META0014"
+  | "META0015";
 
 /** The deployment cannot be registered. The message says what was seen and what to do. */
 export class DiscoveryError extends Error {
@@ -256,6 +267,7 @@ function manifestOf({ body }: DiscoveryResponse, uri: string): Manifest {
   try {
     return parseManifest(JSON.parse(body.toString("utf8")));
   } catch (error) {
+    if (error instanceof ReservedNameError) throw new DiscoveryError("META0005", error.message);
     if (error instanceof ManifestError || error instanceof SyntaxError) {
       throw new DiscoveryError("META0013", `the manifest of ${uri} is not valid: ${error.message}`);
     }

@@ -48,11 +48,15 @@ function statusProblem({ status, retryAfter }: ResponseHead, nowMs: number): Fai
       return failed("RT0012", `${said}: it does not know the handler, or is mounted elsewhere`);
     case 401:
     case 403:
-      return failed("RT0012", `${said}: it does not accept requests of this server`);
+      return failed("RT0012", `${said}: ${UNTRUSTED}`);
     default:
       return failed("RT0012", said);
   }
 }
+
+const UNTRUSTED =
+  "it does not accept requests of this server. If it asks for signed requests, start the server with --request-identity-key-file " +
+  "and give the endpoint the public key that the server logs (identityKeys)";
 
 function failed(errorCode: string, message: string): Failing {
   const failure = { code: 500, errorCode, message };

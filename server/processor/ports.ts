@@ -51,6 +51,8 @@ export interface LiveAttempt {
 
 export interface LiveAttempts {
   of(seq: number): LiveAttempt | undefined;
+  /** The deployment that a running invocation waits for since it cannot be reached; undefined where it waits for none. */
+  unreachable(seq: number): string | undefined;
   all(): Iterable<LiveAttempt>;
 }
 
