@@ -1,6 +1,6 @@
 /** The parts messages are made of: values, failures, headers, targets, await trees. */
 import { failureCode } from "./failure.ts";
-import { FUTURE_DEPTH_MAX } from "./limits.ts";
+import { FUTURE_DEPTH_DECODED_MAX } from "./limits.ts";
 import type { Failure, Future, Header, InvocationTarget, Outcome, StateEntry } from "./messages.ts";
 import { fieldSet, undecodable } from "./wire-reader.ts";
 import type { WireReader } from "./wire-reader.ts";
@@ -230,8 +230,8 @@ export function writeFuture(writer: WireWriter, tag: number, future: Future): vo
 }
 
 export function readFuture(reader: WireReader, depth = 1): Future {
-  if (depth > FUTURE_DEPTH_MAX) {
-    throw undecodable(`an await tree has more than ${FUTURE_DEPTH_MAX} levels`);
+  if (depth > FUTURE_DEPTH_DECODED_MAX) {
+    throw undecodable(`an await tree has more than ${FUTURE_DEPTH_DECODED_MAX} levels`);
   }
   const completions: number[] = [];
   const signals: number[] = [];

@@ -9,7 +9,7 @@ import {
   encodeMessage,
 } from "./codec.ts";
 import { encodeFrame, FrameDecoder } from "./frame.ts";
-import { FUTURE_DEPTH_MAX, MESSAGE_BYTES_MAX_DEFAULT } from "./limits.ts";
+import { FUTURE_DEPTH_DECODED_MAX, MESSAGE_BYTES_MAX_DEFAULT } from "./limits.ts";
 import { MessageType } from "./message-type.ts";
 import type { Future, Message } from "./messages.ts";
 import {
@@ -440,8 +440,8 @@ test("an await tree is read up to its limit of levels and no deeper", () => {
     }
     return { type: T.AwaitingOn, awaitingOn, executingSideEffects: false };
   };
-  assert.ok(decodeMessage(T.AwaitingOn, encodeBody(chain(FUTURE_DEPTH_MAX))));
-  assertUndecodable(T.AwaitingOn, encodeBody(chain(FUTURE_DEPTH_MAX + 1)), /levels/);
+  assert.ok(decodeMessage(T.AwaitingOn, encodeBody(chain(FUTURE_DEPTH_DECODED_MAX))));
+  assertUndecodable(T.AwaitingOn, encodeBody(chain(FUTURE_DEPTH_DECODED_MAX + 1)), /levels/);
 });
 
 test("byte fields are views of the payload", () => {

@@ -15,8 +15,10 @@ export const UINT32_MAX = 0xffff_ffff;
 /** Failure codes are HTTP-style and travel in 16 bits from peer to peer. */
 export const FAILURE_CODE_MAX = 0xffff;
 
-/** Levels of an await tree. Evaluation recurses, so a hostile tree must not reach the end of the stack. */
+/** Levels of an await tree. Deeper ones are no mistake of the endpoint's code, but are not evaluated. */
 export const FUTURE_DEPTH_MAX = 1000;
+/** Levels that are decoded at all. Decoding recurses, so a hostile tree must not reach the end of the stack. */
+export const FUTURE_DEPTH_DECODED_MAX = 2 * FUTURE_DEPTH_MAX;
 
 /** A varint carries 64 bits in groups of 7. */
 export const VARINT_BYTES_MAX = 10;

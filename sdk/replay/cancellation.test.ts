@@ -131,16 +131,26 @@ describe("a cancellation", () => {
     test.expectWritten(output(failure(409, "Cancelled")), END);
   });
 
-  it("happens once, and is not waited for again", () => {
+  it("that was survived is not waited for again", () => {
     const test = MachineTest.replaying(input());
     const first = sleep(test.machine, "", 5);
-    test.feed(CANCEL, CANCEL);
+    test.feed(CANCEL);
     assert.equal(test.progress(first), "cancelled");
     const second = sleep(test.machine, "", 6);
     assert.equal(test.progress(second), "waiting");
     test.machine.onInputClosed();
     assert.equal(test.progress(second), "closed");
     test.expectWritten(sleepCommand(1, 5), sleepCommand(2, 6), suspended([2], []));
+  });
+
+  it("may come again, and ends the await of that moment", () => {
+    const test = MachineTest.replaying(input());
+    const first = sleep(test.machine, "", 5);
+    test.feed(CANCEL, CANCEL);
+    assert.equal(test.progress(first), "cancelled");
+    const second = sleep(test.machine, "", 6);
+    assert.equal(test.progress(second), "cancelled");
+    assert.equal(test.progress(sleep(test.machine, "", 7)), "waiting");
   });
 
   it("leaves what was awaited to be awaited again", () => {

@@ -2,8 +2,9 @@
  * Cancellation of the invocation (protocol section 8.11): signal 1 is part of every await. Before the current await ends
  * with it, it is passed on to all calls made so far, in call order.
  *
- * It happens once: a second cancel signal cannot be told from the first one delivered twice. So signal 1 leaves the await
- * sets, and what the handler does to clean up is not interrupted.
+ * A handler that survived it can be cancelled again. But signal 1 leaves the await sets with the first one: servers that hold
+ * a suspension against the whole journal would find it there again and again. One that is to reach a handler that was
+ * cancelled before is expected to wake it by itself.
  */
 import { CANCEL_SIGNAL } from "../protocol/messages.ts";
 import type { NotificationId } from "../protocol/messages.ts";
@@ -13,16 +14,18 @@ export class Cancellation {
   /** The invocation ids of calls, in call order; one-way sends are not cancelled. */
   readonly #childIds: Leaf[] = [];
   #passedOn = 0;
-  #state: "possible" | "passing-on" | "done" = "possible";
+  /** Signals that came and have not ended an await yet. */
+  #pending = 0;
+  #cameBefore = false;
 
-  /** Still to come, if it comes. */
-  get isPossible(): boolean {
-    return this.#state === "possible";
+  /** The signal is part of what is awaited. */
+  get isAwaited(): boolean {
+    return !this.#cameBefore;
   }
 
   /** The signal has come, but not all children know it yet. */
   get isPassingOn(): boolean {
-    return this.#state === "passing-on";
+    return this.#pending > 0;
   }
 
   addChild(invocationId: Leaf): void {
@@ -30,8 +33,9 @@ export class Cancellation {
   }
 
   onNotification(id: NotificationId): void {
-    const cancels = id.kind === "signal-index" && id.index === CANCEL_SIGNAL;
-    if (cancels && this.#state === "possible") this.#state = "passing-on";
+    if (id.kind !== "signal-index" || id.index !== CANCEL_SIGNAL) return;
+    this.#pending += 1;
+    this.#cameBefore = true;
   }
 
   /** The child whose invocation id is needed next; undefined when there is none left. */
@@ -47,7 +51,7 @@ export class Cancellation {
       this.#passedOn += 1;
       if (settled.ok && settled.value.kind === "invocation-id") tell(settled.value.invocationId);
     }
-    this.#state = "done";
+    this.#pending -= 1;
     return true;
   }
 }

@@ -325,7 +325,7 @@ export class ReplayMachine<A> {
     if (!this.#hasTrees || this.#inputClosed || this.#steps.hasBusy) return;
     if (awaiting.generation === this.#announced || this.#cancellation.isPassingOn) return;
     this.#announced = awaiting.generation;
-    const awaitingOn = awaitTree(awaiting, this.#cancellation.isPossible);
+    const awaitingOn = awaitTree(awaiting, this.#cancellation.isAwaited);
     if (awaitingOn === undefined) return;
     const type = MessageType.AwaitingOn;
     this.#outbox.emit({ type, awaitingOn, executingSideEffects: false }, false);
@@ -339,11 +339,11 @@ export class ReplayMachine<A> {
   }
 
   #suspend(awaiting: Awaiting, leaves: readonly Leaf[]): void {
-    const { isPossible, isPassingOn, nextChild } = this.#cancellation;
+    const { isAwaited, isPassingOn, nextChild } = this.#cancellation;
     const awaited = isPassingOn && nextChild !== undefined ? nextChild : awaiting;
     const message = this.#hasTrees
-      ? treeSuspension(awaitTree(awaited, isPossible))
-      : suspension(leaves, isPossible);
+      ? treeSuspension(awaitTree(awaited, isAwaited))
+      : suspension(leaves, isAwaited);
     if (message !== undefined) return this.#close(message);
     this.fail({
       code: INTERNAL_ERROR,

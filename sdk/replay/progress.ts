@@ -23,7 +23,7 @@ export interface Awaiting {
 export type Progress<A> =
   /** What was awaited is decided. */
   | { readonly kind: "settled" }
-  /** The invocation was cancelled: every current await ends. Happens at most once. */
+  /** The invocation was cancelled: every current await ends. */
   | { readonly kind: "cancelled" }
   /** These steps are needed; execute them, propose their results, and ask again. */
   | { readonly kind: "execute"; readonly runs: readonly RunLeaf<A>[] }

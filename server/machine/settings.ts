@@ -1,4 +1,5 @@
 /** What the operator decides for all services; handler over service over these. Durations are milliseconds. */
+import { FUTURE_DEPTH_MAX } from "../../sdk/protocol/limits.ts";
 import type { RetryPolicy } from "./policy.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -35,6 +36,6 @@ export const DEFAULT_SETTINGS: MachineSettings = {
   workflowRetentionMs: DAY_MS,
   retentionMaxMs: RETENTION_MS_MAX,
   cleanupIntervalMs: 60_000,
-  futureDepthMax: 1000,
+  futureDepthMax: FUTURE_DEPTH_MAX,
   protocolVersionMax: 6,
 };
