@@ -162,7 +162,12 @@ async function compose(
     clock,
     random,
     live: attempts,
-    query: (sql, format) => query.query(sql, format),
+    query: async (sql, format) => {
+      const answer = await query.query(sql, format);
+      // It may have seen commits that are not durable yet: nothing leaves before they are.
+      await door.readDurable(() => null);
+      return answer;
+    },
     metrics: () => telemetry.metrics(),
     discover: discoverWith(identity, clock),
     targetProblem,

@@ -22,7 +22,7 @@ const value = (of: string) => ({ kind: "value", value: text(of) }) as const;
 const CALLEE = 2;
 
 /** One of every command. */
-export const COMMANDS: readonly Command[] = [
+const COMMANDS: readonly Command[] = [
   {
     type: MessageType.InputCommand,
     headers: [{ key: "a", value: "b" }],
@@ -107,7 +107,7 @@ const notified = (type: number, id: number, result: NotificationResult): Message
   ({ type, id: completion(id), result }) as Message;
 
 /** One of every notification. */
-export const NOTIFICATIONS: readonly Message[] = [
+const NOTIFICATIONS: readonly Message[] = [
   notified(MessageType.RunCompletion, 1, value("7")),
   notified(MessageType.SleepCompletion, 2, { kind: "void" }),
   notified(MessageType.CallInvocationIdCompletion, 4, {
@@ -129,7 +129,7 @@ export const NOTIFICATIONS: readonly Message[] = [
   { type: MessageType.Signal, id: { kind: "signal-name", name: "go" }, result: { kind: "void" } },
 ];
 
-export const WORLD_DEPLOYMENT: Deployment = {
+const WORLD_DEPLOYMENT: Deployment = {
   ...deploymentOf(DEPLOYMENT, ["Greeter"]),
   uri: "http://127.0.0.1:9080/",
   createdAtMs: CREATED_MS - 1000,
@@ -168,7 +168,7 @@ const COUNTER = { service: "Counter", key: "k1" };
 const FLOW = { service: "Flow", key: "w1" };
 
 /** Fills an empty store. */
-export function makeWorld(store: SqliteStore): void {
+function makeWorld(store: SqliteStore): void {
   store.transact((tx) => {
     const revisions = WORLD_DEPLOYMENT.services.map(({ name }) => ({
       service: name,

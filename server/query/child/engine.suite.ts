@@ -10,13 +10,13 @@ import { SqlEngine } from "./engine.ts";
 export type Row = Readonly<Record<string, unknown>>;
 
 export interface EngineInTest {
-  answer(sql: string, more?: Partial<QueryRequest>): QueryAnswer;
+  readonly answer: (sql: string, more?: Partial<QueryRequest>) => QueryAnswer;
   /** Fails where the query is refused. */
-  rows(sql: string): Row[];
-  text(sql: string): string;
-  bytes(sql: string, format: QueryFormat): Uint8Array;
+  readonly rows: (sql: string) => Row[];
+  readonly text: (sql: string) => string;
+  readonly bytes: (sql: string, format: QueryFormat) => Uint8Array;
   /** The message of a refusal with status 400. */
-  refusal(sql: string, more?: Partial<QueryRequest>): string;
+  readonly refusal: (sql: string, more?: Partial<QueryRequest>) => string;
 }
 
 export function worldEngine(): EngineInTest {

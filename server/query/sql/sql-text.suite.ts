@@ -21,7 +21,7 @@ const inner = fc.oneof(fc.constantFrom(...TRICKY), fc.string({ maxLength: 6 }));
 /** NUL is refused everywhere. */
 const harmless = inner.map((text) => text.replaceAll("\0", ""));
 
-export const stringLiteral = harmless.map((text) => `'${text.replaceAll("'", "''")}'`);
+const stringLiteral = harmless.map((text) => `'${text.replaceAll("'", "''")}'`);
 const quotedName = harmless.map((text) => `"${text.replaceAll('"', '""')}"`);
 const comment = fc.oneof(
   harmless.map((text) => `/*${text.replaceAll("*", "")}*/`),

@@ -12,7 +12,7 @@ export interface View {
   readonly where?: string;
 }
 
-export function selectOf({ columns, from, where }: View): string {
+function selectOf({ columns, from, where }: View): string {
   const items = columns.map(([name, , sql]) => `${sql} AS "${name}"`).join(", ");
   return `SELECT ${items} FROM ${from}${where === undefined ? "" : ` WHERE ${where}`}`;
 }
