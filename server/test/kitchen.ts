@@ -2,28 +2,13 @@
  * One service that uses every part a plain service has, made from whichever SDK is handed in: the official one and ours must
  * behave the same. The endpoint runs inside the test, so that a test sees how often a step was executed.
  */
-import http from "node:http";
-import http2 from "node:http2";
-import type { AddressInfo } from "node:net";
 import type * as Restate from "@restatedev/restate-sdk";
-import { addWithResolvers } from "./with-resolvers.ts";
-
-export type SdkModule = Pick<
-  typeof Restate,
-  "service" | "createEndpointHandler" | "TerminalError" | "RestatePromise" | "handlers"
->;
-
-/** Loads an SDK by name. */
-export async function loadSdk(name: "holdfast" | "restate"): Promise<SdkModule> {
-  if (name === "holdfast") return (await import("@holdfast/sdk")) as unknown as SdkModule;
-  addWithResolvers();
-  return await import("@restatedev/restate-sdk");
-}
+import type { Sdk } from "./endpoint.ts";
 
 /** How often each step was executed, by its name. */
 export type Executions = Map<string, number>;
 
-export function kitchen(sdk: SdkModule, executions: Executions) {
+export function kitchen(sdk: Sdk, executions: Executions) {
   const count = (name: string): number => {
     const times = (executions.get(name) ?? 0) + 1;
     executions.set(name, times);
@@ -138,43 +123,4 @@ export function kitchen(sdk: SdkModule, executions: Executions) {
     options: { retryPolicy: { initialInterval: 50, maxAttempts: 10 } },
   });
   return service;
-}
-
-export interface Endpoint {
-  readonly url: string;
-  close(): Promise<void>;
-}
-
-/** Serves it over HTTP/2 (streaming) or HTTP/1.1 (request and response). */
-export async function serve(
-  sdk: SdkModule,
-  service: unknown,
-  version: "HTTP/2" | "HTTP/1.1",
-  atPort = 0,
-): Promise<Endpoint> {
-  const services = [service as Restate.ServiceDefinition<string, unknown>];
-  const server =
-    version === "HTTP/2"
-      ? http2.createServer(sdk.createEndpointHandler({ services }))
-      : http.createServer(
-          sdk.createEndpointHandler({
-            services,
-            bidirectional: false,
-          }),
-        );
-  const sessions = new Set<http2.ServerHttp2Session>();
-  (server as http2.Http2Server).on("session", (session) => {
-    sessions.add(session);
-    session.on("close", () => sessions.delete(session));
-  });
-  await new Promise<void>((resolve) => server.listen(atPort, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  return {
-    url: `http://127.0.0.1:${port}`,
-    close: async () => {
-      for (const session of sessions) session.destroy();
-      if (server instanceof http.Server) server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
 }

@@ -1,11 +1,13 @@
 /** `holdfast serve` as an operator meets it: the command line, refusals, start, stop, and a second one on the same data. */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { after, describe, it } from "node:test";
 import { freePort, get, post, register, startServer, temporaryDirectory } from "./harness.ts";
-import { type Executions, kitchen, loadSdk, serve } from "./kitchen.ts";
+import { loadSdk, serve } from "./endpoint.ts";
+import { type Executions, kitchen } from "./kitchen.ts";
 import { TestProcess } from "./process.ts";
 
 const BINARY = "dist/holdfast.mjs";
@@ -59,6 +61,31 @@ describe("the command line", () => {
       assert.equal(code, 2, `${args.join(" ")}: ${errors}`);
       assert.match(errors, message);
       assert.equal(out, "");
+    }
+  });
+
+  it("does not repeat a secret that it refuses", () => {
+    const secret = "hunter two";
+    const endpoint = ["--otlp-endpoint", "http://127.0.0.1:1"];
+    const cases: [string[], Record<string, string>, RegExp][] = [
+      [["--admin-token", secret], {}, /--admin-token.*visible ASCII/],
+      [[], { HOLDFAST_ADMIN_TOKEN: secret }, /--admin-token.*visible ASCII/],
+      [[...endpoint, "--otlp-headers", secret], {}, /--otlp-headers.*name=value/],
+      [endpoint, { OTEL_EXPORTER_OTLP_HEADERS: secret }, /OTEL_EXPORTER_OTLP_HEADERS.*name=value/],
+    ];
+    for (const [args, env, message] of cases) {
+      const { code, errors } = holdfast(["serve", ...anyPorts, ...args], env);
+      assert.equal(code, 2, errors);
+      assert.match(errors, message);
+      assert(!errors.includes(secret), errors);
+    }
+  });
+
+  it("refuses a time that no timer can wait for", () => {
+    for (const flag of ["--shutdown-timeout", "--query-timeout"]) {
+      const { code, errors } = holdfast(["serve", ...anyPorts, flag, "30d"]);
+      assert.equal(code, 2, errors);
+      assert.match(errors, /at most 24d/);
     }
   });
 
@@ -152,7 +179,7 @@ describe("a running server", () => {
     const server = await startServer(`${directory.path}/bad`, ["--max-request-size", "1kb"]);
     const sdk = await loadSdk("holdfast");
     const executions: Executions = new Map();
-    const endpoint = await serve(sdk, kitchen(sdk, executions), "HTTP/2");
+    const endpoint = await serve(sdk, [kitchen(sdk, executions)], "h2");
     await register(server.admin, endpoint.url);
     const reasonOf = async (path: string, init: RequestInit): Promise<[number, unknown]> => {
       const response = await fetch(server.ingress + path, init);
@@ -190,7 +217,7 @@ describe("a running server", () => {
     const server = await startServer(`${directory.path}/down`);
     const sdk = await loadSdk("holdfast");
     const executions: Executions = new Map();
-    const endpoint = await serve(sdk, kitchen(sdk, executions), "HTTP/2");
+    const endpoint = await serve(sdk, [kitchen(sdk, executions)], "h2");
     await register(server.admin, endpoint.url);
     await endpoint.close();
     const sent = await post(`${server.ingress}/Kitchen/echo/send`, "patience");
@@ -199,16 +226,26 @@ describe("a running server", () => {
     const state = await get(`${server.admin}/invocations/${invocationId}`);
     assert.match(state.text, /backing-off/);
     assert.match(state.text, /RT0010/);
-    const again = await serve(
-      sdk,
-      kitchen(sdk, executions),
-      "HTTP/2",
-      Number(new URL(endpoint.url).port),
-    );
+    const again = await serve(sdk, [kitchen(sdk, executions)], "h2", { port: endpoint.port });
     const result = await get(`${server.ingress}/restate/invocation/${invocationId}/attach`);
     assert.equal(result.text, '"patience"');
     await server.process.stop();
     await again.close();
+  });
+
+  it("goes on when nobody reads its log any more", async () => {
+    const data = `${directory.path}/deaf`;
+    const child = spawn(process.execPath, [BINARY, "serve", ...anyPorts, "--data", data], {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, HOLDFAST_DURABILTY: "a warning" },
+    });
+    const exited = once(child, "exit");
+    child.stderr.destroy();
+    const [line] = (await once(child.stdout, "data")) as [Buffer];
+    const { ingress } = JSON.parse(String(line)) as { ingress: string };
+    assert.equal((await get(`${ingress}/restate/health`)).status, 200);
+    child.kill("SIGTERM");
+    assert.deepEqual(await exited, [0, null]);
   });
 
   it("refuses to register what is no endpoint", async () => {

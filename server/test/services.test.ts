@@ -10,17 +10,11 @@ import {
   startServer,
   temporaryDirectory,
 } from "./harness.ts";
-import { type Endpoint, type Executions, kitchen, loadSdk, serve } from "./kitchen.ts";
+import { type Endpoint, loadSdk, serve, VARIANTS } from "./endpoint.ts";
+import { type Executions, kitchen } from "./kitchen.ts";
 
-const VARIANTS = [
-  ["holdfast", "HTTP/2"],
-  ["holdfast", "HTTP/1.1"],
-  ["restate", "HTTP/2"],
-  ["restate", "HTTP/1.1"],
-] as const;
-
-for (const [sdkName, version] of VARIANTS) {
-  describe(`a service on the ${sdkName} SDK over ${version}`, () => {
+for (const { sdk: sdkName, transport, title } of VARIANTS) {
+  describe(`a service (${title})`, () => {
     const directory = temporaryDirectory();
     const executions: Executions = new Map();
     let server: RunningServer;
@@ -28,13 +22,9 @@ for (const [sdkName, version] of VARIANTS) {
 
     before(async () => {
       const sdk = await loadSdk(sdkName);
-      endpoint = await serve(sdk, kitchen(sdk, executions), version);
+      endpoint = await serve(sdk, [kitchen(sdk, executions)], transport);
       server = await startServer(`${directory.path}/data`);
-      await register(
-        server.admin,
-        endpoint.url,
-        version === "HTTP/1.1" ? { use_http_11: true } : {},
-      );
+      await register(server.admin, endpoint.url, { use_http_11: endpoint.isHttp1 });
     });
 
     after(async () => {

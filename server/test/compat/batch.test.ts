@@ -1,7 +1,7 @@
 /** What operators do to many invocations at once. */
 import assert from "node:assert/strict";
 import { after, before, it } from "node:test";
-import { loadSdk, serve } from "./endpoint.suite.ts";
+import { loadSdk, serve } from "../endpoint.ts";
 import { at, Lab } from "./lab.suite.ts";
 import { type Op, serviceOf, World } from "./program.suite.ts";
 
@@ -28,7 +28,7 @@ async function sendMany(count: number, ...ops: readonly Op[]): Promise<string[]>
 }
 
 async function idle(ids: readonly string[]): Promise<void> {
-  for (const id of ids) await lab.untilIdle(id);
+  for (const id of ids) await lab.untilBegun(id);
 }
 
 async function allAre(ids: readonly string[], status: string): Promise<void> {

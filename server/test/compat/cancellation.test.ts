@@ -1,7 +1,7 @@
 /** Cancel, kill and pause: through the tree of calls, while a handler waits, and before it has begun. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { loadSdk, OFFICIAL, serve, VARIANTS } from "./endpoint.suite.ts";
+import { loadSdk, OFFICIAL, serve, VARIANTS } from "../endpoint.ts";
 import { at, eventually, Lab, OURS, pause } from "./lab.suite.ts";
 import { type Branch, objectOf, serviceOf, World } from "./program.suite.ts";
 
@@ -96,7 +96,7 @@ for (const { sdk: sdkName, transport, tag, title } of VARIANTS) {
 
     it("ends a handler that does not catch it with 409", async () => {
       const id = await lab.send(path, ["sleep", 60_000]);
-      await lab.untilIdle(id);
+      await lab.untilBegun(id);
       assert.equal(await lab.patch(id, "cancel"), 202);
       const answer = await lab.attach(id);
       assert.equal(answer.status, 409);
@@ -145,7 +145,7 @@ for (const { sdk: sdkName, transport, tag, title } of VARIANTS) {
       const ids = await Promise.all(
         waits.map((wait) => lab.send(path, ["try", [wait]], ["step", gate])),
       );
-      for (const id of ids) await lab.untilIdle(id);
+      for (const id of ids) await lab.untilBegun(id);
       await pause(50);
       for (const id of ids) assert.equal(await lab.patch(id, "cancel"), 202);
       for (const id of ids) assert.deepEqual((await lab.attach(id)).json, [CANCELLED, null]);
@@ -161,7 +161,7 @@ for (const { sdk: sdkName, transport, tag, title } of VARIANTS) {
         ["signal", "go"],
         ["try", [["sleep", 60_000]]],
       );
-      await lab.untilIdle(id);
+      await lab.untilBegun(id);
       assert.equal(await lab.patch(id, "cancel"), 202);
       await eventually(() => assert.equal(world.times(`${tag}survivor`), 1));
       await lab.run(path, ["sendSignal", id, "go", 1]);
@@ -172,7 +172,7 @@ for (const { sdk: sdkName, transport, tag, title } of VARIANTS) {
 
     it("does not spin when a handler survived it and waits on", OURS, async () => {
       const id = await lab.send(path, ["try", [["sleep", 60_000]]], ["signal", "go"]);
-      await lab.untilIdle(id);
+      await lab.untilBegun(id);
       await pause(30);
       assert.equal(await lab.patch(id, "cancel"), 202);
       await pause(600);
@@ -184,7 +184,7 @@ for (const { sdk: sdkName, transport, tag, title } of VARIANTS) {
 
     it("comes from a handler as well", async () => {
       const id = await lab.send(path, ["try", [["sleep", 60_000]]]);
-      await lab.untilIdle(id);
+      await lab.untilBegun(id);
       await lab.run(path, ["cancel", id]);
       assert.deepEqual((await lab.attach(id)).json, [CANCELLED]);
     });
@@ -291,7 +291,7 @@ for (const { sdk: sdkName, transport, tag, title } of VARIANTS) {
       OURS,
       async () => {
         const id = await lab.send(path, ["signal", "go"]);
-        await lab.untilIdle(id);
+        await lab.untilBegun(id);
         await lab.patch(id, "pause");
         await lab.until(id, "paused");
         await lab.run(path, ["sendSignal", id, "go", "kept"]);
@@ -323,7 +323,7 @@ for (const { sdk: sdkName, transport, tag, title } of OFFICIAL) {
       ],
       ["sleep", 1],
     );
-    await lab.untilIdle(id);
+    await lab.untilBegun(id);
     assert.equal(await lab.patch(id, "cancel"), 202);
     assert.deepEqual((await lab.attach(id)).json, ["cancelled:undefined", null]);
   });
@@ -336,7 +336,7 @@ it("operations on what is completed, unknown or malformed say so", async () => {
   const scheduled = await lab.send("/States/run?delay=60s", ["id"]);
   const running = await lab.send("/States/run", ["signal", "never"]);
   await lab.attach(done);
-  await lab.untilIdle(running);
+  await lab.untilBegun(running);
   const table: readonly (readonly [
     verb: string,
     scheduled: number,

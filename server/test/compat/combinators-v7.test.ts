@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { after, before, it } from "node:test";
 import { combinatorTests } from "./combinators.suite.ts";
-import { loadSdk, OFFICIAL, serve } from "./endpoint.suite.ts";
-import { at, Lab } from "./lab.suite.ts";
+import { loadSdk, OFFICIAL, serve } from "../endpoint.ts";
+import { at, eventually, Lab, OURS } from "./lab.suite.ts";
 import { serviceOf, World } from "./program.suite.ts";
 
 let lab: Lab;
@@ -32,4 +32,31 @@ it("a handler is woken when the whole of what it awaits is decided, not for each
     `SELECT pinned_service_protocol_version AS version FROM sys_invocation WHERE id = '${id}'`,
   );
   assert.equal(at(rows, 0, "version"), 7);
+});
+
+it("an open stream says what its handler awaits", OURS, async () => {
+  const sdk = await loadSdk("restate");
+  await lab.register(await serve(sdk, [serviceOf(sdk, new World(), "Awaiting")], "h2"));
+  const id = await lab.send("/Awaiting/run", [
+    "all",
+    [
+      ["signal", "go"],
+      [
+        "race",
+        [
+          ["sleep", 60_000],
+          ["signal", "stop"],
+        ],
+      ],
+    ],
+  ]);
+  await eventually(async () => {
+    assert.equal(await lab.status(id), "running");
+    const why = await lab.why(id);
+    const kinds = (at(why, "causes") as unknown[]).map((each) => String(at(each, "kind")));
+    assert.deepEqual(kinds.toSorted(), ["signal", "signal", "timer"], JSON.stringify(why));
+    assert(at(why, "await_tree") !== undefined);
+  });
+  await lab.run("/Awaiting/run", ["sendSignal", id, "go", 1], ["sendSignal", id, "stop", 2]);
+  assert.deepEqual((await lab.attach(id)).json, [[1, 2]]);
 });

@@ -1,7 +1,7 @@
 /** What `all`, `race`, `any`, `allSettled`, `map` and `orTimeout` answer: the same over every protocol version and transport. */
 import assert from "node:assert/strict";
 import { before, describe, it } from "node:test";
-import { loadSdk, serve, type Variant } from "./endpoint.suite.ts";
+import { loadSdk, serve, type Variant } from "../endpoint.ts";
 import { at, eventually, type Lab, pause } from "./lab.suite.ts";
 import { type Branch, type Op, serviceOf, World } from "./program.suite.ts";
 
@@ -135,7 +135,7 @@ export function combinatorTests(
         ],
       ];
       const id = await lab().send(path, race, ["sleep", 30], ["signal", "go"]);
-      await lab().untilIdle(id);
+      await lab().untilBegun(id);
       await lab().run(path, ["sendSignal", id, "b", 1]);
       await pause(60);
       await lab().run(path, ["sendSignal", id, "a", 2], ["sendSignal", id, "go", 3]);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, it } from "node:test";
 import { combinatorTests } from "./combinators.suite.ts";
-import { VARIANTS } from "./endpoint.suite.ts";
+import { VARIANTS } from "../endpoint.ts";
 import { at, Lab } from "./lab.suite.ts";
 
 let lab: Lab;

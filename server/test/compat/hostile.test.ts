@@ -3,9 +3,10 @@ import assert from "node:assert/strict";
 import http from "node:http";
 import http2 from "node:http2";
 import { after, before, describe, it } from "node:test";
+import { encodeMessage } from "../../../sdk/protocol/codec.ts";
 import { MessageType } from "../../../sdk/protocol/message-type.ts";
 import type { Message } from "../../../sdk/protocol/messages.ts";
-import { listen, loadSdk, serve } from "./endpoint.suite.ts";
+import { listen, loadSdk, serve } from "../endpoint.ts";
 import { type Behaviour, END, frame, hostile, output, utf8 } from "./hostile.suite.ts";
 import { at, eventually, Lab, OURS, pause } from "./lab.suite.ts";
 import { objectOf, serviceOf, World } from "./program.suite.ts";
@@ -60,6 +61,8 @@ const suspension = (...completions: readonly number[]): Message => ({
   signals: [],
   namedSignals: [],
 });
+/** Sets the flag of a frame that asks for an acknowledgement. */
+const flagged = (byte: number, index: number): number => (index === 2 ? byte | 0x80 : byte);
 const status =
   (code: number, headers: Readonly<Record<string, string>> = {}): Behaviour =>
   ({ stream }) => {
@@ -260,12 +263,57 @@ describe("an endpoint may answer with", { concurrency: true }, () => {
     assert.equal(at(answer.json, "message"), "the endpoint says no");
   });
 
+  it("commands that ask for an acknowledgement, which they get", async () => {
+    const behave: Behaviour = ({ stream, received, answer }) => {
+      answer([frame(MessageType.SleepCommand, 8, 1, 0x58, 1).map(flagged)], true);
+      stream.on("data", () => {
+        if (!received.includes(MessageType.CommandAck)) return;
+        stream.write(Buffer.concat([encodeMessage(JSON_OUTPUT), encodeMessage(END)]));
+        stream.end();
+      });
+    };
+    await lab.register(await hostile({ name: "Acknowledged" }, behave));
+    assert.equal((await lab.ask("/Acknowledged/run")).text, '"ok"');
+  });
+
+  it("V5, and a proposal that asks for an acknowledgement, which V7 alone has", async () => {
+    let contentType = "";
+    const behave: Behaviour = (attempt) => {
+      const { stream, received, answer } = attempt;
+      contentType = attempt.contentType;
+      const proposal = frame(MessageType.ProposeRunCompletion, 8, 1, 0x72, 1, 0x31);
+      answer([frame(MessageType.RunCommand, 0x58, 1), proposal.map(flagged)], true);
+      stream.on("data", () => {
+        if (!received.includes(MessageType.RunCompletion)) return;
+        assert(!received.includes(MessageType.ProposeRunCompletionAck));
+        stream.write(Buffer.concat([encodeMessage(JSON_OUTPUT), encodeMessage(END)]));
+        stream.end();
+      });
+    };
+    await lab.register(await hostile({ name: "VersionFive", maxProtocolVersion: 5 }, behave));
+    assert.equal((await lab.ask("/VersionFive/run")).text, '"ok"');
+    assert.equal(contentType, "application/vnd.restate.invocation.v5");
+  });
+
   it("an error that names the time of the next try, which uses up no attempt", async () => {
     const behave: Behaviour = ({ number, answer }) =>
       answer(number <= 6 ? [failing(500, { nextRetryDelayMs: 1 })] : [JSON_OUTPUT, END]);
     await lab.register(await hostile({ name: "AsksLater", options: TWICE }, behave));
     assert.equal((await lab.ask("/AsksLater/run")).text, '"ok"');
   });
+});
+
+it("an endpoint that limits its load is not asked over and over", OURS, async () => {
+  let asked = 0;
+  const behave: Behaviour = (attempt) => {
+    asked += 1;
+    status(429, { "retry-after": "0" })(attempt);
+  };
+  await lab.register(await hostile({ name: "Limits" }, behave));
+  const id = await lab.send("/Limits/run");
+  await pause(500);
+  assert(asked >= 1 && asked < 50, `${asked} requests in half a second`);
+  assert.equal(await lab.patch(id, "kill"), 200);
 });
 
 describe("what happens to others", { concurrency: true }, () => {
@@ -353,31 +401,35 @@ const DISCOVERIES: readonly Discovery[] = [
   ["a status that is no success", "", /META0003/, "text/plain", 418],
 ];
 
-describe("an endpoint is not registered that answers discovery with", { concurrency: true }, () => {
-  for (const [title, body, code, contentType = MANIFEST, statusCode = 200] of DISCOVERIES) {
-    it(title, async () => {
-      const server = http2.createServer((_request, response) => {
-        response.writeHead(statusCode, { "content-type": contentType });
-        response.end(typeof body === "string" ? body : JSON.stringify(body));
+describe(
+  "an endpoint is not registered that answers discovery with",
+  { concurrency: true, ...OURS },
+  () => {
+    for (const [title, body, code, contentType = MANIFEST, statusCode = 200] of DISCOVERIES) {
+      it(title, async () => {
+        const server = http2.createServer((_request, response) => {
+          response.writeHead(statusCode, { "content-type": contentType });
+          response.end(typeof body === "string" ? body : JSON.stringify(body));
+        });
+        const endpoint = await listen(server);
+        const answer = await lab.tell("POST", "/deployments", { uri: endpoint.url });
+        await endpoint.close();
+        assert(answer.status >= 400, answer.text);
+        assert.match(String(at(answer.json, "restate_code")), code, answer.text);
+        assert.match(String(at(answer.json, "message")), /\w+ \w+/);
+      });
+    }
+
+    it("HTTP/1.1 alone, unless that is asked for", async () => {
+      const body = JSON.stringify({ ...MINIMAL, services: [] });
+      const server = http.createServer((_request, response) => {
+        response.writeHead(200, { "content-type": MANIFEST }).end(body);
       });
       const endpoint = await listen(server);
-      const answer = await lab.tell("POST", "/deployments", { uri: endpoint.url });
-      await endpoint.close();
-      assert(answer.status >= 400, answer.text);
-      assert.match(String(at(answer.json, "restate_code")), code, answer.text);
-      assert.match(String(at(answer.json, "message")), /\w+ \w+/);
+      const refused = await lab.tell("POST", "/deployments", { uri: endpoint.url });
+      assert(refused.status >= 400);
+      assert.match(String(at(refused.json, "restate_code")), /META00(14|03)/);
+      await lab.register(endpoint);
     });
-  }
-
-  it("HTTP/1.1 alone, unless that is asked for", async () => {
-    const body = JSON.stringify({ ...MINIMAL, services: [] });
-    const server = http.createServer((_request, response) => {
-      response.writeHead(200, { "content-type": MANIFEST }).end(body);
-    });
-    const endpoint = await listen(server);
-    const refused = await lab.tell("POST", "/deployments", { uri: endpoint.url });
-    assert(refused.status >= 400);
-    assert.match(String(at(refused.json, "restate_code")), /META00(14|03)/);
-    await lab.register(endpoint);
-  });
-});
+  },
+);

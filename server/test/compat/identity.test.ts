@@ -4,7 +4,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { temporaryDirectory } from "../harness.ts";
-import { loadSdk, serve, VARIANTS } from "./endpoint.suite.ts";
+import { loadSdk, serve, VARIANTS } from "../endpoint.ts";
 import { at, Lab, OURS } from "./lab.suite.ts";
 import { objectOf, serviceOf, World } from "./program.suite.ts";
 

@@ -1,7 +1,7 @@
 /** The ingress as callers without a library meet it: paths, statuses, headers, delays, and what is refused. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { type Sdk, loadSdk, serve } from "./endpoint.suite.ts";
+import { type Sdk, loadSdk, serve } from "../endpoint.ts";
 import { at, eventually, Lab, OURS } from "./lab.suite.ts";
 import { objectOf, serviceOf, workflowOf, World } from "./program.suite.ts";
 
@@ -230,10 +230,10 @@ describe("the ingress", { concurrency: true }, () => {
       "access-control-request-method": "POST",
       "access-control-request-headers": "content-type,idempotency-key",
     };
-    const before = await lab.ask("/Plain/run", { method: "OPTIONS", headers });
-    assert.equal(before.status, 200);
-    assert.equal(before.headers.get("access-control-allow-origin"), "https://app.example");
-    assert.match(before.headers.get("access-control-allow-headers") ?? "", /idempotency-key/i);
+    const asked = await lab.ask("/Plain/run", { method: "OPTIONS", headers });
+    assert.equal(asked.status, 200);
+    assert.equal(asked.headers.get("access-control-allow-origin"), "https://app.example");
+    assert.match(asked.headers.get("access-control-allow-headers") ?? "", /idempotency-key/i);
     const answer = await lab.ask("/Plain/run", { headers: { origin: headers.origin }, body: [] });
     assert.equal(answer.headers.get("access-control-allow-origin"), "https://app.example");
   });

@@ -1,7 +1,7 @@
 /** One server for a file of tests, the endpoints behind it, and what callers and operators ask of it. */
 import assert from "node:assert/strict";
 import { type RunningServer, startServer, temporaryDirectory } from "../harness.ts";
-import { closeEndpoints, type Endpoint } from "./endpoint.suite.ts";
+import { closeEndpoints, type Endpoint } from "../endpoint.ts";
 import type { Op } from "./program.suite.ts";
 
 /** `ingress,admin` of another server to run these tests against: shows where we differ. */
@@ -163,8 +163,8 @@ export class Lab {
     });
   }
 
-  /** Waits until an invocation, which may live on a stream or be suspended, waits. */
-  async untilIdle(id: string): Promise<void> {
+  /** Waits until it has begun; one that has nothing to do may be on a stream, or suspended. */
+  async untilBegun(id: string): Promise<void> {
     await this.until(id, "running", "suspended");
   }
 }

@@ -1,23 +1,21 @@
 /** Bounds that an operator sets: on state, messages, attempts in flight, and how long a stream may be quiet. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { loadSdk, serve, VARIANTS } from "./endpoint.suite.ts";
-import { at, eventually, Lab, pause } from "./lab.suite.ts";
+import { loadSdk, serve, VARIANTS } from "../endpoint.ts";
+import { at, eventually, Lab } from "./lab.suite.ts";
 import { type Op, objectOf, serviceOf, World } from "./program.suite.ts";
 
 let lab: Lab;
+/** Where few attempts may be in flight. */
+let crowded: Lab;
 before(async () => {
-  const flags = [
-    "--eager-state-limit",
-    "2kb",
-    "--max-attempts",
-    "4",
-    "--max-deployment-attempts",
-    "4",
-  ];
-  lab = await Lab.start(flags);
+  lab = await Lab.start(["--eager-state-limit", "2kb"]);
+  crowded = await Lab.start(["--max-attempts", "4"]);
 });
-after(async () => await lab.close());
+after(async () => {
+  await crowded.close();
+  await lab.close();
+});
 
 for (const { sdk: sdkName, transport, tag, title } of VARIANTS) {
   describe(`limits (${title})`, { concurrency: true }, () => {
@@ -35,11 +33,13 @@ for (const { sdk: sdkName, transport, tag, title } of VARIANTS) {
         serviceOf(sdk, world, quiet, { inactivityTimeout: 60 }),
         serviceOf(sdk, world, aborted, {
           inactivityTimeout: 50,
-          abortTimeout: 100,
+          abortTimeout: 500,
           retryPolicy: { initialInterval: 5, maxAttempts: 2 },
         }),
       ];
-      await lab.register(await serve(sdk, services, transport));
+      const endpoint = await serve(sdk, services, transport);
+      await lab.register(endpoint);
+      await crowded.register(endpoint);
     });
 
     it("state beyond what is sent with an attempt is there all the same", async () => {
@@ -82,11 +82,8 @@ for (const { sdk: sdkName, transport, tag, title } of VARIANTS) {
           ? ["step", "leaf", depth]
           : ["call", [service, null, "run"], [nested(depth - 1)]];
       const deep = (depth: number): unknown => (depth === 0 ? 0 : [deep(depth - 1)]);
-      const results = await Promise.all([1, 2, 3].map(() => lab.run(path, nested(7))));
-      assert.deepEqual(
-        results,
-        [1, 2, 3].map(() => [deep(7)]),
-      );
+      const results = await Promise.all([1, 2].map(() => crowded.run(path, nested(5))));
+      assert.deepEqual(results, [[deep(5)], [deep(5)]]);
     });
 
     it("a quiet stream is asked to suspend, and goes on when something happens", async () => {
@@ -94,7 +91,7 @@ for (const { sdk: sdkName, transport, tag, title } of VARIANTS) {
       await lab.until(id, "suspended");
       await lab.run(path, ["sendSignal", id, "go", "went"]);
       assert.deepEqual((await lab.attach(id)).json, [1, "went"]);
-      assert.equal(world.attempts.get(id), transport === "h2" ? 2 : world.attempts.get(id));
+      assert((world.attempts.get(id) ?? 0) >= 2);
     });
 
     it("a step that outlasts both timeouts is cut, which is told, and executed again", async () => {
@@ -102,7 +99,6 @@ for (const { sdk: sdkName, transport, tag, title } of VARIANTS) {
       const id = await lab.send(`/${aborted}/run`, ["gate", gate], ["step", "b", 2]);
       await lab.until(id, "paused");
       assert.equal(world.times(gate), 2);
-      await pause(0);
       world.open(gate);
       assert.equal(await lab.patch(id, "resume"), 200);
       assert.deepEqual((await lab.attach(id)).json, [null, 2]);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { after, before, describe, it } from "node:test";
-import { loadSdk, serve, VARIANTS } from "./endpoint.suite.ts";
+import { loadSdk, serve, VARIANTS } from "../endpoint.ts";
 import { at, eventually, Lab, OURS, pause } from "./lab.suite.ts";
 import { objectOf, serviceOf, World } from "./program.suite.ts";
 
@@ -182,7 +182,7 @@ for (const { sdk: sdkName, transport, tag, title } of VARIANTS) {
     it("put a delayed send into the queue of its key when it is due, not before", async () => {
       const path = `/${object}/delayed/run`;
       const name = `${tag}delayed`;
-      const delayed = await lab.send(`${path}?delay=400ms`, ["step", `${name}-late`]);
+      const delayed = await lab.send(`${path}?delay=2s`, ["step", `${name}-late`]);
       assert.equal(await lab.status(delayed), "scheduled");
       const now = await lab.send(path, ["step", `${name}-now`]);
       await lab.attach(now);
@@ -213,7 +213,7 @@ for (const { sdk: sdkName, transport, tag, title } of VARIANTS) {
       const gate = `${tag}held`;
       const path = `/${object}/held/run`;
       const id = await lab.send(path, ["signal", gate]);
-      await lab.untilIdle(id);
+      await lab.untilBegun(id);
       assert([200, 202].includes(await lab.patch(id, "pause")));
       await lab.until(id, "paused");
       const next = await lab.send(path, ["id"]);

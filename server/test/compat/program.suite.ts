@@ -3,7 +3,7 @@
  * SDK and transport serves every test, and what a test does stands in the test.
  */
 import type * as Restate from "@restatedev/restate-sdk";
-import type { Sdk } from "./endpoint.suite.ts";
+import type { Sdk } from "../endpoint.ts";
 
 /** Service, key (null for a plain service), handler. */
 export type Address = readonly [service: string, key: string | null, handler: string];
@@ -62,6 +62,8 @@ export type Op =
   /** `ops` and, when they end in a terminal error, what it was and the results of `compensation`. */
   | readonly ["try", ops: readonly Op[], compensation?: readonly Op[]]
   | readonly ["headers"]
+  /** A header of the request that runs this attempt; null without it. */
+  | readonly ["attemptHeader", name: string]
   | readonly ["id"];
 
 export type Program = readonly Op[];
@@ -238,6 +240,7 @@ const OPS: { readonly [K in Immediate]: (run: Run, op: OpOf<K>) => unknown } = {
     }
   },
   headers: ({ ctx }) => [...ctx.request().headers],
+  attemptHeader: ({ ctx }, [, name]) => ctx.request().attemptHeaders.get(name),
   id: ({ ctx }) => ctx.request().id,
 };
 

@@ -1,7 +1,7 @@
 /** Whatever an invocation was doing, it goes on with it after the server was killed and started again. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { loadSdk, serve, type Variant, VARIANTS } from "./endpoint.suite.ts";
+import { loadSdk, serve, type Variant, VARIANTS } from "../endpoint.ts";
 import { at, eventually, Lab, OURS, pause } from "./lab.suite.ts";
 import { objectOf, serviceOf, workflowOf, World } from "./program.suite.ts";
 

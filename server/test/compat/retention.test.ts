@@ -1,7 +1,7 @@
 /** How long results and journals are kept, and what can be done with them: replay, attach, purge, run once more. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { loadSdk, serve, VARIANTS } from "./endpoint.suite.ts";
+import { loadSdk, serve, VARIANTS } from "../endpoint.ts";
 import { at, eventually, Lab, OURS } from "./lab.suite.ts";
 import { objectOf, serviceOf, World } from "./program.suite.ts";
 

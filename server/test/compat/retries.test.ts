@@ -1,7 +1,7 @@
 /** What fails is tried again as its policy says, and what fails for good is told to callers as it is. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { loadSdk, serve, VARIANTS } from "./endpoint.suite.ts";
+import { loadSdk, serve, VARIANTS } from "../endpoint.ts";
 import { at, eventually, Lab, OURS } from "./lab.suite.ts";
 import { serviceOf, World } from "./program.suite.ts";
 

@@ -1,7 +1,7 @@
 /** Signals and awakeables: from handlers and from callers, twice, and before anybody waits for them. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { loadSdk, serve, VARIANTS } from "./endpoint.suite.ts";
+import { loadSdk, serve, VARIANTS } from "../endpoint.ts";
 import { at, eventually, Lab, OURS } from "./lab.suite.ts";
 import { objectOf, serviceOf, World } from "./program.suite.ts";
 
@@ -132,7 +132,7 @@ for (const { sdk: sdkName, transport, tag, title } of VARIANTS) {
     });
 
     it("keep a signal that comes before its invocation starts", OURS, async () => {
-      const later = await lab.send(`${path}?delay=300ms`, ["signal", "early"]);
+      const later = await lab.send(`${path}?delay=1s`, ["signal", "early"]);
       assert.equal(await lab.status(later), "scheduled");
       const gate = `${tag}queued`;
       const busy = await lab.send(`/${object}/queue/run`, ["gate", gate]);

@@ -1,7 +1,7 @@
 /** For whatever an invocation waits, `GET /invocations/{id}/why` says what it is, since when, and what that waits for in its turn. */
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { loadSdk, OFFICIAL, serve } from "./endpoint.suite.ts";
+import { loadSdk, OFFICIAL, serve } from "../endpoint.ts";
 import { at, eventually, Lab, OURS } from "./lab.suite.ts";
 import { objectOf, type Op, serviceOf, workflowOf, World } from "./program.suite.ts";
 
@@ -106,7 +106,7 @@ for (const { sdk: sdkName, transport, tag, title } of OFFICIAL) {
     it("its key: the place in the queue, who holds it, and what the holder waits for", async () => {
       const path = `/${object}/chain/run`;
       const holder = await lab.send(path, ["sleep", 60_000]);
-      await lab.untilIdle(holder);
+      await lab.untilBegun(holder);
       const first = await lab.send(path, ["id"]);
       const second = await lab.send(path, ["id"]);
       const [key] = await causes(second, "key");
@@ -146,7 +146,7 @@ for (const { sdk: sdkName, transport, tag, title } of OFFICIAL) {
       assert.equal(at(paused, "reason"), "retries-exhausted");
       assert.match(String(at(paused, "last_failure", "message")), /crashes/);
       const asked = await send(["signal", "never"]);
-      await lab.untilIdle(asked);
+      await lab.untilBegun(asked);
       await lab.patch(asked, "pause");
       const [operator] = await causes(asked, "paused");
       assert.equal(at(operator, "reason"), "operator");

@@ -3,7 +3,7 @@ import http from "node:http";
 import http2 from "node:http2";
 import type { AddressInfo } from "node:net";
 import type * as Restate from "@restatedev/restate-sdk";
-import { addWithResolvers } from "../with-resolvers.ts";
+import { addWithResolvers } from "./with-resolvers.ts";
 
 /** The names that both SDKs have. */
 export type Sdk = Pick<
@@ -72,8 +72,8 @@ export interface Endpoint {
   close(): Promise<void>;
 }
 
-/** As `serviceOf`, `objectOf` or `workflowOf` made it. */
-export type AnyService = Restate.ServiceDefinition<string, unknown>;
+/** What `service`, `object` or `workflow` of an SDK makes. */
+type AnyService = Restate.ServiceDefinition<string, unknown>;
 
 export interface ServeOptions {
   readonly port?: number;
