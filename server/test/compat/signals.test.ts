@@ -132,7 +132,7 @@ for (const { sdk: sdkName, transport, tag, title } of VARIANTS) {
     });
 
     it("keep a signal that comes before its invocation starts", OURS, async () => {
-      const later = await lab.send(`${path}?delay=1s`, ["signal", "early"]);
+      const later = await lab.send(`${path}?delay=3s`, ["signal", "early"]);
       assert.equal(await lab.status(later), "scheduled");
       const gate = `${tag}queued`;
       const busy = await lab.send(`/${object}/queue/run`, ["gate", gate]);

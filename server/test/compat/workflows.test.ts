@@ -159,7 +159,7 @@ for (const { sdk: sdkName, transport, tag, title } of VARIANTS) {
     });
 
     it("start later when sent with a delay", async () => {
-      const id = await lab.send(`/${flow}/later/run?delay=600ms`, ["step", `${tag}later`]);
+      const id = await lab.send(`/${flow}/later/run?delay=3s`, ["step", `${tag}later`]);
       assert.equal(await lab.status(id), "scheduled");
       assert.equal((await result(flow, "later", "output")).status, 470);
       assert.equal((await result(flow, "later", "attach")).status, 200);
