@@ -35,17 +35,18 @@ export interface Waiting {
 /** What of a tree has not arrived; a cancellation only where nothing else is awaited. */
 export function awaitCauses(waiting: Waiting, future: Future): Cause[] {
   const { reader, invocation, budget } = waiting;
-  const leaves = leavesOf(future, true, 1).slice(0, LEAVES_MAX);
+  const all = leavesOf(future, { isNeeded: true, isJoint: true }, 1);
+  const leaves = all.slice(0, LEAVES_MAX);
   const ids = leaves.flatMap(({ id }) => (id.kind === "completion" ? [id.completionId] : []));
   const { commands, arrived } = awaitedCommands(reader, invocation, new Set(ids), budget);
-  const causes = leaves.flatMap(({ id, isNeeded }) => {
+  const causes = leaves.flatMap(({ id, isNeeded, isJoint }) => {
     if (id.kind !== "completion") {
       if (invocation.journal.signals.has(signalKey(id))) return [];
-      return [{ ...signalCause(invocation.id, id), isNeeded }];
+      return [{ ...signalCause(invocation.id, id), isNeeded, isJoint }];
     }
     if (arrived.has(id.completionId)) return [];
     const found = commands.get(id.completionId);
-    return [{ ...completionCause(waiting, id.completionId, found), isNeeded }];
+    return [{ ...completionCause(waiting, id.completionId, found), isNeeded, isJoint }];
   });
   if (leaves.length > 0) return causes;
   return [cause("cancellation", "nothing but a cancellation", { isNeeded: true })];
@@ -58,25 +59,31 @@ export function openCauses(waiting: Waiting): Cause[] {
   return [...commands].map(([id, found]) => completionCause(waiting, id, found));
 }
 
-interface Leaf {
+type Bond = Pick<Cause, "isNeeded" | "isJoint">;
+
+interface Leaf extends Bond {
   readonly id: NotificationId;
-  readonly isNeeded: boolean;
 }
 
 const ALL_COMPLETED = 2;
+const ALL_SUCCEEDED = 4;
 
-function leavesOf(future: Future, isNeeded: boolean, depth: number): Leaf[] {
+function leavesOf(future: Future, { isNeeded, isJoint }: Bond, depth: number): Leaf[] {
   const signals = future.signals.filter((index) => index !== CANCEL_SIGNAL);
   const branches =
     future.completions.length + signals.length + future.namedSignals.length + future.nested.length;
-  const areNeeded = isNeeded && (branches === 1 || future.combinator === ALL_COMPLETED);
-  const leaf = (id: NotificationId): Leaf => ({ id, isNeeded: areNeeded });
+  const areAll = branches === 1 || future.combinator === ALL_COMPLETED;
+  const bond: Bond = {
+    isNeeded: isNeeded && areAll,
+    isJoint: isJoint && (areAll || future.combinator === ALL_SUCCEEDED),
+  };
+  const leaf = (id: NotificationId): Leaf => ({ id, ...bond });
   const nested = depth < DEPTH_MAX ? future.nested : [];
   return [
     ...future.completions.map((completionId) => leaf({ kind: "completion", completionId })),
     ...signals.map((index) => leaf({ kind: "signal-index", index })),
     ...future.namedSignals.map((name) => leaf({ kind: "signal-name", name })),
-    ...nested.flatMap((each) => leavesOf(each, areNeeded, depth + 1)),
+    ...nested.flatMap((each) => leavesOf(each, bond, depth + 1)),
   ];
 }
 

@@ -48,6 +48,10 @@ export interface Cause {
   readonly sinceMs: number | null;
   /** Without this it does not go on: there is no other way out than to be cancelled. */
   readonly isNeeded: boolean;
+  /** False: its handler did not say what it awaits, and this may be it. */
+  readonly isCertain: boolean;
+  /** What stands beside it is awaited too: with any of them alone it does not go on, unless one fails. */
+  readonly isJoint: boolean;
   readonly fields: View;
   readonly behind: Link | null;
 }
@@ -64,5 +68,6 @@ export function cause(
   phrase: string,
   more: Partial<Omit<Cause, "kind" | "phrase">> = {},
 ): Cause {
-  return { kind, phrase, sinceMs: null, isNeeded: false, fields: {}, behind: null, ...more };
+  const defaults = { isNeeded: false, isCertain: true, isJoint: false };
+  return { kind, phrase, sinceMs: null, ...defaults, fields: {}, behind: null, ...more };
 }

@@ -64,6 +64,7 @@ const FAILURE_FIELDS = {
   code: { type: "integer", description: "HTTP-like, or 570 to 573" },
   error_code: { ...string, description: "Stable, such as RT0010" },
   message: string,
+  at: time,
   stacktrace: string,
   related_command_index: count,
   related_command_name: string,
@@ -220,7 +221,13 @@ const INVOCATION_SCHEMAS = {
   }),
   Cause: {
     ...object(
-      { kind: string, explanation: string, since: time, why: schemaRef("Why") },
+      {
+        kind: string,
+        explanation: string,
+        since: time,
+        is_certain: boolean,
+        why: schemaRef("Why"),
+      },
       "kind",
       "explanation",
     ),
@@ -240,6 +247,7 @@ const INVOCATION_SCHEMAS = {
       cycles: list(
         object({
           is_deadlock: boolean,
+          is_certain: boolean,
           invocations: list(
             object({ id: string, target: string, status: STATUS, waits_by: string }),
           ),

@@ -1,13 +1,14 @@
 /** An invocation as operators see it: what it does, since when, and why it does not go on. */
 import { invocationIdToString } from "../../sdk/protocol/ids.ts";
+import type { NotificationResult } from "../../sdk/protocol/messages.ts";
 import { formatDurationMs } from "../base/duration.ts";
 import { instanceOf, type Invocation } from "../machine/invocation.ts";
 import type { Reader } from "../machine/tx.ts";
 import type { LiveAttempt, LiveAttempts } from "../processor/ports.ts";
-import { decoded } from "./entry-view.ts";
 import { eventView } from "./event-view.ts";
 import { failureView } from "./failure-view.ts";
 import { futureView } from "./future-view.ts";
+import { resultOf } from "./result-of.ts";
 import { targetText } from "./target-text.ts";
 import { timestamp } from "./timestamp.ts";
 import type { View } from "./view.ts";
@@ -83,7 +84,7 @@ function stateOf(reader: Reader, invocation: Invocation): View {
       return {
         completed_at: timestamp(state.completedAtMs),
         expires_at: timestamp(state.completedAtMs + completionRetentionMs),
-        ...resultView(reader, invocation.seq, state.outputIndex),
+        ...resultView(resultOf(reader, invocation)),
       };
     default:
       return {};
@@ -107,11 +108,8 @@ function queueView(reader: Reader, invocation: Invocation): View | undefined {
 }
 
 /** How it ended, without the value. */
-function resultView(reader: Reader, seq: number, outputIndex: number): View {
-  const entry = reader.entries(seq, outputIndex, outputIndex + 1)[0];
-  const message = entry === undefined ? null : decoded(entry);
-  if (message === null || !("result" in message)) return {};
-  const { result } = message;
+function resultView(result: NotificationResult | null): View {
+  if (result === null) return {};
   if (result.kind !== "failure") return { completion_result: "success" };
   const { code, message: text } = result.failure;
   return { completion_result: "failure", completion_failure: { code, message: text } };

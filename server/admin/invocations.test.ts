@@ -155,8 +155,13 @@ test("a suspended invocation names everything it waits for, with the tree it sta
       status: "unknown",
     },
     { kind: "completion", completion_id: 9 },
-    { kind: "awakeable", awakeable_id: awakeableIdToString(ID, 18), signal_index: 18 },
-    { kind: "signal", name: "approved" },
+    {
+      kind: "awakeable",
+      since: NOW_TEXT,
+      awakeable_id: awakeableIdToString(ID, 18),
+      signal_index: 18,
+    },
+    { kind: "signal", since: NOW_TEXT, name: "approved" },
   ]);
 });
 
@@ -190,7 +195,7 @@ test("an invocation that failed says where, when it goes on, and both sides of a
   const explanation = String(at(shown, "explanation"));
   assert.match(
     explanation,
-    /attempt 3 failed.*RT0016 the code did something else \(at SleepCommand 'refund'\)/,
+    /failed in attempt 3.*RT0016 the journal holds RunCommand 'charge' at entry 1, and the code now does SleepCommand 'refund'/,
   );
   assert.ok(explanation.includes(retryAt));
 });

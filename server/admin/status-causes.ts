@@ -6,7 +6,7 @@ import type { Reader } from "../machine/tx.ts";
 import type { LiveAttempt } from "../processor/ports.ts";
 import { awaitCauses, openCauses, type Waiting } from "./await-causes.ts";
 import { type Cause, cause } from "./cause.ts";
-import { failureText, failureView } from "./failure-view.ts";
+import { failureView } from "./failure-view.ts";
 import { targetText } from "./target-text.ts";
 import { timestamp } from "./timestamp.ts";
 
@@ -98,10 +98,7 @@ function runningCauses(
   const running = cause("attempt", "its handler", { sinceMs: startedAtMs, fields });
   if (awaitingOn !== null) return [running];
   const possible = openCauses(waiting);
-  return [
-    running,
-    ...possible.map((each) => ({ ...each, fields: { ...each.fields, is_certain: false } })),
-  ];
+  return [running, ...possible.map((each) => ({ ...each, isCertain: false }))];
 }
 
 function retryCause({ retryCount, lastFailure }: Invocation, retryAtMs: number): Cause {
@@ -130,13 +127,6 @@ function pausedCause(reader: Reader, invocation: Invocation): Cause {
     },
   });
 }
-
-export const PAUSED_BECAUSE = {
-  operator: "an operator asked for it",
-  "retries-exhausted": "its retries are used up",
-  handler: "its endpoint asked for it",
-  "future-too-deep": "what it awaits is nested too deeply (RT0025)",
-} as const;
 
 /** What is wrong with where it runs, or would run. */
 function deploymentCauses(reader: Reader, { pin, target, id }: Invocation): Cause[] {
@@ -171,9 +161,4 @@ function pinnedCauses(
   const phrase = `its deployment ${deploymentId} is draining; it may finish there`;
   const sinceMs = deployment.drainingSinceMs;
   return [cause("deployment-draining", phrase, { sinceMs, fields })];
-}
-
-/** The part of a sentence on what went wrong last; empty where nothing did. */
-export function lastFailureText({ lastFailure }: Invocation): string {
-  return lastFailure === null ? "" : `: ${failureText(lastFailure)}`;
 }

@@ -4,7 +4,8 @@ import type { Invocation } from "../machine/invocation.ts";
 import type { Reader } from "../machine/tx.ts";
 import type { LiveAttempt } from "../processor/ports.ts";
 import type { Cause, CauseKind } from "./cause.ts";
-import { lastFailureText, PAUSED_BECAUSE } from "./status-causes.ts";
+import { failureText, oneLine } from "./failure-view.ts";
+import { resultOf } from "./result-of.ts";
 import { timestamp } from "./timestamp.ts";
 
 /** So many of the things that are awaited are named. */
@@ -26,7 +27,9 @@ export function clauseOf(
   const since = timestamp(sinceMsOf(reader, invocation, attempt));
   const problem = causes.find(({ kind }) => PROBLEMS.has(kind));
   const trouble = problem === undefined ? "" : `; ${problem.phrase}`;
-  const { state } = invocation;
+  const { state, lastFailure, retryCount } = invocation;
+  const failure = lastFailureText(invocation);
+  const failureAndTrouble = lastFailure?.errorCode === MISSING ? failure : failure + trouble;
   switch (state.status) {
     case "scheduled":
       return `starts at ${timestamp(state.startAtMs)}`;
@@ -36,15 +39,44 @@ export function clauseOf(
       return runningClause(invocation, causes, attempt, since) + trouble;
     case "suspended":
       return `has been suspended since ${since} and waits for ${list(causes.filter(isAwaited))}${trouble}`;
-    case "backing-off":
-      return `waits since attempt ${invocation.retryCount} failed, and the next begins at ${timestamp(state.retryAtMs)}${lastFailureText(invocation)}${trouble}`;
+    case "backing-off": {
+      const nth = retryCount === 0 ? "" : ` in attempt ${retryCount}`;
+      return `failed${nth} and is tried again at ${timestamp(state.retryAtMs)}${failureAndTrouble}`;
+    }
     case "paused": {
       const mend = `PATCH /invocations/${invocationIdToString(invocation.id)}/resume`;
-      return `has been paused since ${since}, because ${PAUSED_BECAUSE[state.reason]}${lastFailureText(invocation)}${trouble}. Mend the cause, then ${mend}`;
+      const because = `has been paused since ${since}, because ${PAUSED_BECAUSE[state.reason]}`;
+      if (state.reason !== "operator") {
+        return `${because}${failureAndTrouble}. Mend the cause, then ${mend}`;
+      }
+      const before = failure === "" ? "" : `; it had failed before${failure}`;
+      return `${because}${before}${trouble}. ${mend} lets it go on`;
     }
     default:
-      return `has had its result since ${since}`;
+      return `completed at ${since}${outcomeText(reader, invocation)}`;
   }
+}
+
+const PAUSED_BECAUSE = {
+  operator: "an operator asked for it",
+  "retries-exhausted": "its retries are used up",
+  handler: "its endpoint asked for it",
+  "future-too-deep": "what it awaits is nested too deeply (RT0025)",
+} as const;
+
+/** Says by itself that no deployment offers the handler. */
+const MISSING = "RT0011";
+
+/** What went wrong last; empty where nothing did. */
+function lastFailureText({ lastFailure }: Invocation): string {
+  return lastFailure === null ? "" : `: ${failureText(lastFailure)}`;
+}
+
+function outcomeText(reader: Reader, invocation: Invocation): string {
+  const result = resultOf(reader, invocation);
+  if (result === null) return "";
+  if (result.kind !== "failure") return " with a value";
+  return ` with failure ${result.failure.code}: ${oneLine(result.failure.message)}`;
 }
 
 const ROOM = "room among the attempts in flight";
@@ -66,7 +98,9 @@ function runningClause(
   }
   const awaited = causes.filter(isAwaited);
   const verb = attempt.awaitingOn === null ? "may wait" : "waits";
-  const waits = awaited.length === 0 ? "" : ` and ${verb} for ${list(awaited)}`;
+  const unsaid =
+    attempt.awaitingOn === null ? "; what it awaits, if anything, it says when it suspends" : "";
+  const waits = awaited.length === 0 ? unsaid : ` and ${verb} for ${list(awaited)}`;
   return `has run since ${since} on ${attempt.deploymentId}${waits}${after}${pausing}`;
 }
 
@@ -87,7 +121,7 @@ function list(causes: readonly Cause[]): string {
   const named = causes.slice(0, NAMED_MAX).map(({ phrase }) => phrase);
   const more = causes.length - named.length;
   const all = more > 0 ? [...named, `${more} more`] : named;
-  const joint = causes.length > 1 && causes.every(({ isNeeded }) => isNeeded) ? "and" : "or";
+  const joint = causes.length > 1 && causes.every(({ isJoint }) => isJoint) ? "and" : "or";
   if (all.length === 0) return "what its journal does not tell";
   if (all.length === 1) return all[0] ?? "";
   return `${all.slice(0, -1).join(", ")} ${joint} ${all.at(-1) ?? ""}`;

@@ -34,14 +34,21 @@ export function whyView(options: WhyOptions, invocation: Invocation): View {
   const walk = new Walk(options);
   const { view, clause } = walk.explain(invocation, []);
   const { cycles } = walk;
-  const deadlock = cycles.some(({ is_deadlock: isDeadlock }) => isDeadlock)
-    ? ". This is a deadlock: kill one of them"
-    : "";
   return {
     ...view,
-    explanation: `it ${clause}${deadlock}`,
+    explanation: `it ${clause}${cycleText(cycles)}`,
     cycles: cycles.length === 0 ? undefined : cycles,
   };
+}
+
+function cycleText(cycles: readonly Cycle[]): string {
+  if (cycles.some(({ is_deadlock: isDeadlock }) => isDeadlock)) {
+    return ". This is a deadlock: cancel or kill one of them";
+  }
+  if (cycles.some(({ is_certain: isCertain }) => isCertain === false)) {
+    return ". This may be a deadlock: it is known when all of them have said what they await, or are suspended";
+  }
+  return "";
 }
 
 interface Explained {
@@ -55,11 +62,14 @@ interface Hop {
   readonly invocation: Invocation;
   readonly by: Link["by"];
   readonly isNeeded: boolean;
+  readonly isCertain: boolean;
 }
 
 interface Cycle {
   /** Nothing but a kill or a cancellation ends it; otherwise something else may. */
   readonly is_deadlock: boolean;
+  /** False: whether one of them waits for the next is not known yet. */
+  readonly is_certain: false | undefined;
   readonly invocations: readonly View[];
 }
 
@@ -81,7 +91,8 @@ class Walk {
     const attempt = live.of(invocation.seq);
     const unreachable = live.unreachable(invocation.seq);
     const causes = causesOf({ reader, invocation, budget: this.#budget }, attempt, unreachable);
-    const shown = causes.map((each) => this.#causeView(invocation, each, path));
+    const sinceMs = sinceMsOf(reader, invocation, attempt);
+    const shown = causes.map((each) => this.#causeView(invocation, dated(each, sinceMs), path));
     const first = shown.find(({ behind }) => behind !== null)?.behind ?? null;
     const awaiting = awaitedBy(invocation, attempt?.awaitingOn ?? null);
     const clause = clauseOf(reader, invocation, causes, attempt);
@@ -89,7 +100,7 @@ class Walk {
       id: invocationIdToString(invocation.id),
       target: targetText(invocation.target),
       status: invocation.state.status,
-      since: timestamp(sinceMsOf(reader, invocation, attempt)),
+      since: timestamp(sinceMs),
       causes: shown.map(({ view: each }) => each),
       await_tree: awaiting === null ? undefined : futureView(invocation.id, awaiting),
     };
@@ -98,10 +109,10 @@ class Walk {
 
   #causeView(
     invocation: Invocation,
-    { kind, phrase, sinceMs, isNeeded, fields, behind: link }: Cause,
+    { kind, phrase, sinceMs, isNeeded, isCertain, fields, behind: link }: Cause,
     path: readonly Hop[],
   ): { readonly view: View; readonly behind: Explained | null } {
-    const hop = link === null ? null : { invocation, by: link.by, isNeeded };
+    const hop = link === null ? null : { invocation, by: link.by, isNeeded, isCertain };
     const behind =
       link?.invocation === undefined || hop === null
         ? null
@@ -111,6 +122,7 @@ class Walk {
       explanation: phrase,
       since: sinceMs === null ? undefined : timestamp(sinceMs),
       ...fields,
+      is_certain: isCertain ? undefined : false,
       why: behind === null ? undefined : { ...behind.view, explanation: `it ${behind.clause}` },
     };
     return { view, behind };
@@ -135,8 +147,15 @@ class Walk {
 function cycleOf(hops: readonly Hop[]): Cycle {
   return {
     is_deadlock: hops.every(({ isNeeded }) => isNeeded),
+    is_certain: hops.every(({ isCertain }) => isCertain) ? undefined : false,
     invocations: hops.map(({ invocation, by }) => ({ ...nameView(invocation), waits_by: by })),
   };
+}
+
+/** Nothing in a journal tells when a signal was first awaited: not after the invocation came to where it is. */
+function dated(cause: Cause, sinceMs: number): Cause {
+  const isSignal = cause.kind === "awakeable" || cause.kind === "signal";
+  return isSignal && cause.sinceMs === null ? { ...cause, sinceMs } : cause;
 }
 
 function nameView({ id, target, state }: Invocation): View {

@@ -24,11 +24,15 @@ import type {
 import type { Invocation } from "./invocation.ts";
 import { notify, notifyProposed } from "./notify.ts";
 import { record } from "./record.ts";
-import { run, transition } from "./status.ts";
+import { resolveIn } from "./registry.ts";
+import { requestAttempt, run, transition } from "./status.ts";
 import type { Step } from "./step.ts";
 
 /** From this version on an endpoint may keep a step's result until it is acknowledged. */
 const ACKNOWLEDGES_RUNS = 7;
+
+/** Entries may be large, and an attempt may have added any number of them. */
+const ENTRIES_READ_AT_ONCE = 64;
 
 /** The invocation whose current attempt this is; undefined for a stale one. */
 function current(step: Step, attempt: Pick<AttemptRef, "seq" | "epoch">): Invocation | undefined {
@@ -41,9 +45,11 @@ export function onAppendCommand(step: Step, input: AppendCommand): void {
   const { attempt, command, body } = input;
   const invocation = current(step, attempt);
   if (invocation === undefined) return;
-  const problem =
-    commandProblem(step, invocation, command) ?? pinProblem(step, invocation, attempt);
+  const problem = commandProblem(step, invocation, command);
   if (problem !== null) return refuse(step, invocation, problem);
+  const gone = pinProblem(step, invocation, attempt);
+  // No fault of the handler's: it goes on elsewhere at once.
+  if (gone !== null) return refuse(step, invocation, gone, 0);
   pin(step, invocation, attempt);
   const commandIndex = invocation.journal.commands;
   step.tx.append(invocation, command.type, body, step.nowMs);
@@ -54,10 +60,15 @@ export function onAppendCommand(step: Step, input: AppendCommand): void {
   }
 }
 
-/** Nothing is bound to a deployment that was deleted while the attempt ran: the next one goes to what is latest then. */
-function pinProblem(step: Step, { pin: pinned }: Invocation, { deploymentId }: AttemptRef) {
-  if (pinned !== null || step.tx.registry().deployments.has(deploymentId)) return null;
-  const message = `deployment ${deploymentId} was deleted while this attempt ran on it`;
+/**
+ * Nothing is bound to a deployment that was deleted, or overwritten without the handler, while the attempt ran: the next one
+ * goes to what is latest then.
+ */
+function pinProblem(step: Step, { pin: pinned, target }: Invocation, { deploymentId }: AttemptRef) {
+  if (pinned !== null) return null;
+  const { service, handler } = target;
+  if (resolveIn(step.tx.registry(), deploymentId, service, handler) !== undefined) return null;
+  const message = `deployment ${deploymentId} was deleted, or no longer offers ${service}/${handler}, while this attempt ran on it`;
   return { code: 500, errorCode: "RT0011", message };
 }
 
@@ -123,13 +134,14 @@ function afterArrived(
   future: Future,
 ): Future | null {
   let left = future;
-  if (from >= journal.length) return left;
-  for (const entry of step.tx.entries(seq, from, journal.length)) {
-    const notification = notificationOf(entry);
-    if (notification === undefined) continue;
-    const next = advance(left, notification.id, outcomeOfResult(notification.result));
-    if (typeof next === "string") return null;
-    left = next;
+  for (let at = from; at < journal.length; at += ENTRIES_READ_AT_ONCE) {
+    for (const entry of step.tx.entries(seq, at, at + ENTRIES_READ_AT_ONCE)) {
+      const notification = notificationOf(entry);
+      if (notification === undefined) continue;
+      const next = advance(left, notification.id, outcomeOfResult(notification.result));
+      if (typeof next === "string") return null;
+      left = next;
+    }
   }
   return left;
 }
@@ -150,8 +162,11 @@ export function onFail(step: Step, input: FailAttempt): void {
   if (invocation !== undefined) failAttempt(step, invocation, input);
 }
 
-/** There is no attempt to wait for: what was to pause is paused. */
+/** There is no attempt to wait for: what was to pause is paused; where that was taken back meanwhile, it needs one. */
 export function onYield(step: Step, input: Yield): void {
   const invocation = current(step, input);
-  if (invocation !== undefined && isPausing(invocation)) pause(step, invocation, "operator");
+  if (invocation === undefined) return undefined;
+  return isPausing(invocation)
+    ? pause(step, invocation, "operator")
+    : requestAttempt(step, invocation);
 }

@@ -57,13 +57,14 @@ export function onKill(step: Step, input: Kill): void {
   return reply(step, input.replyTo, { kind: "done", status });
 }
 
-/** Everything it called and sent that is not over yet. */
+/** Everything it called and sent that is not over yet; not what others started and it merely joined, or was refused. */
 function killCallees(step: Step, { seq }: Invocation): void {
   const type = MessageType.CallInvocationIdCompletion;
   for (const entry of step.tx.entriesOfType(seq, type)) {
     const message = decodeMessage(type, entry.body);
     if (message.type !== type || message.result.kind !== "invocation-id") continue;
     const id = parseInvocationId(message.result.invocationId);
-    if (id !== undefined) step.followUps.push({ type: "kill", id, replyTo: null });
+    if (id === undefined || step.tx.findInvocation(id)?.caller?.seq !== seq) continue;
+    step.followUps.push({ type: "kill", id, replyTo: null });
   }
 }

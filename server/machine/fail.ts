@@ -20,13 +20,18 @@ export function precondition(message: string): AttemptFailure {
   return { code: 500, errorCode: "RT0017", message };
 }
 
-/** The machine refuses what an attempt said: the attempt is over and its stream is closed. */
-export function refuse(step: Step, invocation: Invocation, failure: AttemptFailure): void {
+/** The machine refuses what an attempt said: the attempt is over and its stream is closed. `retryAfterMs` as in `retry`. */
+export function refuse(
+  step: Step,
+  invocation: Invocation,
+  failure: AttemptFailure,
+  retryAfterMs: number | null = null,
+): void {
   const { seq, epoch } = invocation;
   invocation.retryCountSinceLastStoredEntry += 1;
   step.effects.push({ type: "close-attempt", seq, epoch });
   recordFailure(step, invocation, failure);
-  retry(step, invocation, null);
+  retry(step, invocation, retryAfterMs);
 }
 
 /** What it awaits is nested too deep to be evaluated: more tries would not help. */
@@ -59,7 +64,7 @@ export function pause(step: Step, invocation: Invocation, reason: PauseReason): 
   transition(step, invocation, { status: "paused", reason });
 }
 
-/** A delay that the endpoint asked for replaces the policy's and does not use up its attempts. */
+/** A delay that is given replaces the policy's, and such a retry does not use up its attempts. */
 function retry(step: Step, invocation: Invocation, retryAfterMs: number | null): void {
   const { target, pin, state } = invocation;
   if (state.status === "running" && state.isPausing) return pause(step, invocation, "operator");

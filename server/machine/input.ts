@@ -139,7 +139,7 @@ export interface Pause {
   readonly replyTo: ReplyTo;
 }
 
-/** The attempt of a pausing invocation is not there any more, or never was. */
+/** The attempt of an invocation that was to pause is not there any more, or never was. */
 export interface Yield {
   readonly type: "yield";
   readonly seq: number;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { MessageType } from "../../sdk/protocol/message-type.ts";
+import { invocationIdToString } from "../../sdk/protocol/ids.ts";
 import { FIRST_USER_SIGNAL, type Command } from "../../sdk/protocol/messages.ts";
 import { deploymentOf } from "./deployment.suite.ts";
 import type { DeploymentChoice } from "./input.ts";
@@ -160,6 +161,42 @@ describe("kill", () => {
   });
 });
 
+describe("kill of one of several that want the same callee", () => {
+  const workflow: Command = { ...call({ service: "Order" }), handler: "run", key: "o1" } as Command;
+
+  it("leaves a callee alone that another invocation started", () => {
+    for (const shared of [call({ idempotencyKey: "same" }), workflow]) {
+      const world = new World();
+      const starter = world.start({ id: id(2) });
+      const callee = attemptOf(world.send(starter, shared), starter.seq + 1);
+      const joiner = world.start();
+      world.send(joiner, shared);
+      world.apply(kill);
+      assert.equal(world.status(joiner.seq), "completed");
+      assert.equal(world.status(callee.seq), "running");
+      world.apply({ ...kill, id: id(2) });
+      assert.equal(world.status(callee.seq), "completed");
+    }
+  });
+
+  it("ends calls that go round in a circle", () => {
+    const world = new World();
+    const first = world.start();
+    const second = attemptOf(world.send(first, call()), first.seq + 1);
+    world.send(second, {
+      type: MessageType.AttachInvocationCommand,
+      target: { kind: "invocation-id", invocationId: invocationIdToString(id(1)) },
+      resultCompletionId: 1,
+      name: "",
+    });
+    world.apply(kill);
+    assert.deepEqual(
+      [first, second].map(({ seq }) => world.status(seq)),
+      ["completed", "completed"],
+    );
+  });
+});
+
 describe("pause", () => {
   it("lets the attempt suspend, and then keeps it from going on", () => {
     const world = new World();
@@ -200,6 +237,20 @@ describe("pause", () => {
     assert.equal(world.status(seq), "running", "of a stale epoch it changes nothing");
     world.apply({ type: "yield", seq, epoch });
     assert.equal(world.status(seq), "paused");
+  });
+
+  it("that is taken back before the invoker yields leaves nobody without an attempt", () => {
+    for (const back of [resume(), cancel]) {
+      const world = new World();
+      const { seq, epoch } = world.start();
+      world.apply(pause);
+      // The process has started anew: nothing but this would start the attempt.
+      const effects = world.apply({ type: "fetch-ready", afterSeq: 0, limit: 10 });
+      assert.deepEqual(types(effects).slice(0, 1), ["suspend-attempt"]);
+      world.apply(back);
+      const again = attemptIn(world.apply({ type: "yield", seq, epoch }));
+      assert.deepEqual([again.seq, again.epoch], [seq, epoch]);
+    }
   });
 
   it("stops retries, and what is suspended", () => {
@@ -411,6 +462,31 @@ describe("deployments", () => {
     world.send(attempt, run(1));
     const { pin, lastFailure } = world.invocation(attempt.seq);
     assert.equal(pin, null);
+    assert.equal(lastFailure?.errorCode, "RT0011");
+  });
+
+  it("that are deleted while an unpinned attempt runs cost it none of its tries", () => {
+    const world = new World();
+    const target = { service: "Greeter", handler: "fragile", key: null };
+    const attempt = world.start({ target });
+    world.apply({ type: "register-deployment", deployment: NEWER, replyTo: null });
+    const deleted = world.ask({ type: "delete-deployment", id: "dp_1", force: false, replyTo: 1 });
+    assert.equal(deleted.kind, "done");
+    world.send(attempt, run(1));
+    const again = attemptIn(world.apply({ type: "timers-due" }));
+    assert.equal(again.seq, attempt.seq, "it has one try, and a failure of it would be the end");
+  });
+
+  it("overwritten without the service while an unpinned attempt runs bind nothing to them", () => {
+    const world = new World();
+    world.apply({ type: "register-deployment", deployment: NEWER, replyTo: null });
+    const attempt = { ...world.start(), deploymentId: "dp_2" };
+    const services = NEWER.services.filter(({ name }) => name !== "Greeter");
+    const deployment = { ...NEWER, services };
+    world.apply({ type: "register-deployment", deployment, replyTo: null });
+    world.send(attempt, run(1));
+    const { pin, lastFailure } = world.invocation(attempt.seq);
+    assert.equal(pin, null, "the next attempt goes to the revision before");
     assert.equal(lastFailure?.errorCode, "RT0011");
   });
 

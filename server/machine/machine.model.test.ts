@@ -42,6 +42,8 @@ class Real {
   readonly starts = new Map<number, number[]>();
   readonly finished = new Map<number, number>();
   nowMs = T0;
+  /** Attempts are asked for once more: the invoker said that it has none. */
+  isRepeating = false;
 
   constructor() {
     this.apply({
@@ -74,6 +76,7 @@ class Real {
   see(effect: Effect): void {
     if (effect.type === "start-attempt") {
       const { seq, epoch } = effect;
+      if (this.isRepeating) return assert.equal(epoch, this.starts.get(seq)?.at(-1));
       this.attempts.push({ seq, epoch, deploymentId: "dp_1", protocolVersion: 6 });
       const epochs = this.starts.get(seq) ?? [];
       assert(epoch > (epochs.at(-1) ?? -1), "each attempt has a higher epoch than the last");
@@ -81,6 +84,7 @@ class Real {
     } else if (effect.type === "finished") {
       this.finished.set(effect.seq, (this.finished.get(effect.seq) ?? 0) + 1);
     }
+    return undefined;
   }
 
   current(number: number): AttemptRef | undefined {
@@ -352,7 +356,7 @@ class Operate implements Step {
   }
 }
 
-/** The attempt of a pausing invocation is gone. */
+/** The attempt of an invocation is gone that was to pause, and may have been told to go on since. */
 class Yield implements Step {
   readonly number: number;
   constructor(number: number) {
@@ -365,7 +369,9 @@ class Yield implements Step {
     const it = model.all.get(this.number);
     const attempt = real.current(this.number);
     if (it === undefined || attempt === undefined) return;
+    real.isRepeating = !it.isPausing;
     real.apply({ type: "yield", seq: attempt.seq, epoch: attempt.epoch });
+    real.isRepeating = false;
     if (it.isPausing) it.status = "paused";
     compare(model, real);
   }

@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { decodeMessage } from "../../sdk/protocol/codec.ts";
 import { awakeableIdToString, invocationIdToString } from "../../sdk/protocol/ids.ts";
 import { MessageType } from "../../sdk/protocol/message-type.ts";
+import { deploymentOf } from "./deployment.suite.ts";
 import type { Input } from "./input.ts";
 import type { Command } from "../../sdk/protocol/messages.ts";
 import {
@@ -147,6 +148,17 @@ describe("an attempt", () => {
     assert.deepEqual(types(world.apply(suspendOn(attempt, 1, [1]))), ["start-attempt"]);
   });
 
+  it("goes on at once however much happened since what it waits for arrived", () => {
+    const world = new World();
+    const attempt = world.start();
+    world.send(attempt, sleep(1, T0));
+    world.apply({ type: "timers-due" });
+    for (let number = 2; number < 200; number += 1) world.send(attempt, run(number));
+    world.send(attempt, sleep(200, T0));
+    world.apply({ type: "timers-due" });
+    assert.deepEqual(types(world.apply(suspendOn(attempt, 3, [200]))), ["start-attempt"]);
+  });
+
   it("does not spin on a notification that it was given to replay", () => {
     const world = new World();
     const attempt = world.start();
@@ -200,6 +212,21 @@ describe("a failed attempt", () => {
       attempt = attemptIn(world.apply({ type: "timers-due" }));
     }
     assert.equal(world.status(attempt.seq), "running");
+  });
+
+  it("is retried at a time that a clock can show, whatever the policy asks for", () => {
+    const world = new World();
+    const handler = { name: "greet", retryPolicyInitialInterval: Number.MAX_SAFE_INTEGER };
+    const interval = { retryPolicyMaxInterval: Number.MAX_SAFE_INTEGER };
+    const deployment = deploymentOf(T0, [
+      { name: "Greeter", ty: "SERVICE", handlers: [{ ...handler, ...interval }] },
+    ]);
+    world.apply({ type: "register-deployment", deployment, replyTo: null });
+    const attempt = world.start();
+    world.apply(failed(attempt));
+    const { state } = world.invocation(attempt.seq);
+    assert(state.status === "backing-off");
+    assert(!Number.isNaN(new Date(state.retryAtMs).getTime()));
   });
 
   it("ends the invocation with the error where the policy says kill", () => {

@@ -2,7 +2,7 @@
 import type { OnMaxAttempts } from "../../sdk/protocol/manifest.ts";
 import type { HandlerKind, NewInvocation } from "./invocation.ts";
 import type { ResolvedHandler } from "./registry.ts";
-import type { MachineSettings } from "./settings.ts";
+import { type MachineSettings, RETENTION_MS_MAX } from "./settings.ts";
 
 export interface RetryPolicy {
   readonly initialIntervalMs: number;
@@ -41,6 +41,9 @@ export function retryPolicy(
   };
 }
 
+/** Longer intervals are a slip of whoever set them; with it due times stay within what a clock can show. */
+const DELAY_MS_MAX = RETENTION_MS_MAX;
+
 /**
  * The delay before retry number `retry` (1 for the first). Up to a third of it is jitter, spread over invocations by `salt`
  * so that the same inputs give the same delay.
@@ -53,7 +56,7 @@ export function retryDelayMs(policy: RetryPolicy, retry: number, salt: number): 
     policy.maxIntervalMs,
   );
   const spread = (Math.imul(salt, 2_654_435_761) >>> 0) / 2 ** 32;
-  return Math.round(base * (1 + spread / 3));
+  return Math.round(Math.min(base * (1 + spread / 3), DELAY_MS_MAX));
 }
 
 /** The matrix of service and handler types (service protocol 2.4). */

@@ -130,7 +130,7 @@ export interface Transactor extends Reader {
   completePromise(instance: Instance, name: string, outcome: Outcome): void;
   addPromiseListener(instance: Instance, name: string, listener: PromiseListener): void;
   takePromiseListeners(instance: Instance, name: string): PromiseListener[];
-  /** Forgets the promises of a workflow, and who waits for them. */
+  /** Forgets how the promises of a workflow were completed. Who waits for one goes on waiting, unless it is over. */
   clearPromises(instance: Instance): void;
 
   /** Adds or replaces. */

@@ -139,6 +139,21 @@ describe("a durable promise", () => {
     );
   });
 
+  it("reaches those who waited for it before the workflow was purged, once a new run completes it", () => {
+    const world = new World();
+    const first = world.start({ id: RUN_ID, target: RUN });
+    const waiter = world.start({ id: id(2), target: APPROVE });
+    world.send(waiter, ask(MessageType.GetPromiseCommand, 1));
+    world.apply(suspendOn(waiter, 1, [1]));
+    world.send(first, output("shipped"));
+    world.apply({ type: "end", attempt: first });
+    world.ask({ type: "purge", id: RUN_ID, journalOnly: false, replyTo: 1 });
+    assert.equal(world.status(waiter.seq), "suspended");
+    const second = world.start({ id: RUN_ID, target: RUN });
+    world.send(second, complete("yes", 1));
+    assert.equal(world.status(waiter.seq), "running");
+  });
+
   it("is nothing for services and objects", () => {
     const world = new World();
     const attempt = world.start({ id: id(1) });

@@ -1,6 +1,6 @@
 /**
- * An operator with a restless hand: pauses, resumes, cancels, kills, purges and restarts invocations, edits state, drains
- * deployments and sets options, at random. After the faults it puts everything back on its way.
+ * An operator with a restless hand: pauses, resumes, cancels, kills, purges and restarts invocations, edits state, drains,
+ * empties and removes deployments and sets options, at random. After the faults it puts everything back on its way.
  */
 import { stateVersion } from "../base/state-version.ts";
 import { mintInvocationId } from "../base/ids.ts";
@@ -47,10 +47,12 @@ export class SimOperator {
 
   /** Resumes what is paused and sends the signals that are missing, again and again: a pause may still be on its way. */
   heal(): void {
+    this.#restore();
     for (const client of this.#clients) {
       if (client.result !== null) continue;
       this.#ask(resume(client.id));
       if (client.target.handler === "signalled") this.#signal(client);
+      if (client.target.handler === "watch") this.#land(client);
     }
     this.#world.after(200, () => this.heal());
   }
@@ -62,6 +64,7 @@ export class SimOperator {
     switch (world.below(10)) {
       case 0:
       case 1:
+        if (world.chance(0.3)) world.after(world.below(8), () => this.#ask(resume(client.id)));
         return this.#ask((replyTo) => ({ type: "pause", id: client.id, replyTo }));
       case 2:
       case 3:
@@ -93,9 +96,10 @@ export class SimOperator {
     this.#ask((replyTo) => ({ type, id: client.id, replyTo }));
   }
 
-  /** Of a client that has its result: it will not ask again. */
+  /** Where all who ask for it have the result: they will not ask again. */
   #purge(client: SimClient): void {
-    if (client.result === null || client.target.service === "Trip") return;
+    const same = this.#clients.filter(({ id }) => Buffer.compare(id, client.id) === 0);
+    if (same.some(({ result }) => result === null)) return;
     const journalOnly = this.#world.chance(0.5);
     this.#ask((replyTo) => ({ type: "purge", id: client.id, journalOnly, replyTo }));
   }
@@ -103,11 +107,7 @@ export class SimOperator {
   /** Only what has no steps: the ledger would take a step of the new one for a repetition. */
   #restart(client: SimClient): void {
     if (client.result === null || client.target.handler !== "nap") return;
-    const newId = mintInvocationId(
-      this.#world.nowMs(),
-      (bytes) => Uint8Array.from({ length: bytes }, () => this.#world.below(256)),
-      null,
-    );
+    const newId = this.#newId(null);
     const upToIndex = this.#world.chance(0.5) ? 0 : 2;
     const deployment = "latest";
     this.#ask((replyTo) => ({
@@ -118,6 +118,29 @@ export class SimOperator {
       deployment,
       replyTo,
     }));
+  }
+
+  /** What watches a trip may have waited since before the trip was purged. */
+  #land({ target: { service, key } }: SimClient): void {
+    const id = this.#newId(key);
+    this.#ask((replyTo) => ({
+      type: "invoke",
+      id,
+      target: { service, handler: "land", key },
+      headers: [],
+      parameter: new TextEncoder().encode('"again"'),
+      idempotencyKey: null,
+      startAtMs: 0,
+      caller: null,
+      trace: null,
+      replyTo,
+    }));
+  }
+
+  #newId(key: string | null): Uint8Array {
+    const random = (bytes: number) =>
+      Uint8Array.from({ length: bytes }, () => this.#world.below(256));
+    return mintInvocationId(this.#world.nowMs(), random, key);
   }
 
   /** Rewrites the state it has read with one more entry: one that was overtaken would undo an addition. */
@@ -147,11 +170,14 @@ export class SimOperator {
       }
       case 1: {
         const drainingSinceMs = world.chance(0.5) ? world.nowMs() : null;
-        const deployment = { ...this.#spare, drainingSinceMs };
+        const services = this.#spare.services.filter(() => world.chance(0.7));
+        const deployment = { ...this.#spare, drainingSinceMs, services };
         return this.#ask((replyTo) => ({ type: "update-deployment", deployment, replyTo }));
       }
-      case 2:
-        return this.#ask((replyTo) => ({ type: "delete-deployment", id, force: false, replyTo }));
+      case 2: {
+        const force = world.chance(0.3);
+        return this.#ask((replyTo) => ({ type: "delete-deployment", id, force, replyTo }));
+      }
       default: {
         const overrides = { journalRetention: 60_000 + world.below(1000) };
         const service = "Sim";
@@ -165,14 +191,27 @@ export class SimOperator {
     }
   }
 
+  /** The spare deployment is as it was: invocations may be bound to it. */
+  #restore(): void {
+    const deployment = this.#spare;
+    this.#ask(
+      (replyTo) => ({ type: "update-deployment", deployment, replyTo }),
+      (reply) => {
+        if (reply.kind !== "refused") return;
+        this.#ask((replyTo) => ({ type: "register-deployment", deployment, replyTo }));
+      },
+    );
+  }
+
   #signal({ id }: SimClient): void {
     const signal = { kind: "signal-name", name: "go" } as const;
     const result = { kind: "value", value: new TextEncoder().encode('"gone"') } as const;
     this.#ask((replyTo) => ({ type: "signal", id, signal, result, replyTo }));
   }
 
-  #ask(input: Ask): void {
-    this.#server().ask(input, (reply: Reply) => {
+  #ask(input: Ask, then: (reply: Reply) => void = () => {}): void {
+    this.#server().ask(input, (reply) => {
+      then(reply);
       const what = `${input(0).type} ${reply.kind}`;
       this.answered.set(what, (this.answered.get(what) ?? 0) + 1);
     });

@@ -66,7 +66,7 @@ class Simulation {
     });
     this.#endpoint = new SimEndpoint(world, workload(world, this.#ledger, this.#inbox));
     this.#network.addHost(ORIGIN, this.#endpoint);
-    this.#attemptsMax = 2 + world.below(30);
+    this.#attemptsMax = 2 + world.below(world.chance(0.5) ? 3 : 30);
     this.#server = this.#boot(new SimStore(world));
     const deployment = this.#deployment("dp_sim");
     const spare = this.#deployment("dp_spare");
@@ -114,7 +114,7 @@ class Simulation {
       this.#startClient(ROLES[this.#world.below(ROLES.length)] ?? ROLES[0], number);
     }
     // Each trip is approved by somebody.
-    for (const { target } of this.#clients.filter((client) => client.target.handler === "run")) {
+    for (const { target } of this.#clients.filter(({ target: { handler } }) => handler === "run")) {
       const approver = { ...target, handler: "approve" };
       this.#start(approver, `approve-${target.key}`);
     }
@@ -216,7 +216,10 @@ class Simulation {
           name: "Trip",
           ty: "WORKFLOW",
           ...RETRIES,
-          handlers: [{ name: "run", ty: "WORKFLOW" }, { name: "approve" }],
+          handlers: [
+            { name: "run", ty: "WORKFLOW" },
+            ...["watch", "land", "approve"].map((name) => ({ name })),
+          ],
         },
       ],
     };

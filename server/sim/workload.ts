@@ -51,6 +51,11 @@ function trip(ledger: Ledger) {
         await ctx.run(`${ctx.key}/book`, () => ledger.execute(`${ctx.key}/book`));
         return `${name.length > 0 ? ctx.key : "?"} approved by ${by}`;
       },
+      watch: async (ctx: WorkflowSharedContext, name: string) =>
+        `${name} saw ${await ctx.promise<string>("landing").get()}`,
+      land: async (ctx: WorkflowSharedContext) => {
+        await ctx.promise<string>("landing").resolve("it land");
+      },
       approve: async (ctx: WorkflowSharedContext, name: string) => {
         try {
           await ctx.promise<string>("approval").resolve("boss");
@@ -175,6 +180,8 @@ export function expectedOf({ handler, key }: Target, name: string): string | nul
       return `${name} gone`;
     case "run":
       return `${key} approved by boss`;
+    case "watch":
+      return `${name} saw it land`;
     case "approve":
       return `${name} done`;
     default:
@@ -205,6 +212,7 @@ export const ROLES = [
   { service: "Tally", handler: "add", keys: 2 },
   { service: "Tally", handler: "add", keys: 2 },
   { service: "Trip", handler: "run", keys: 3 },
+  { service: "Trip", handler: "watch", keys: 3 },
   { service: "Trip", handler: "approve", keys: 3 },
 ] as const;
 

@@ -47,11 +47,19 @@ export class Checkpointer {
     return this.#gate;
   }
 
-  /** Called after every commit. */
+  /** Called after every commit, which stands whatever becomes of this: so it never throws. */
   committed(): void {
     this.#commits += 1;
     if (this.#busy || this.#closed || this.#commits < COMMITS_PER_LOOK) return;
     this.#commits = 0;
+    try {
+      this.#look();
+    } catch (error) {
+      this.#end(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  #look(): void {
     const frames = this.#options.frames();
     // The log has started over since the last look.
     if (frames < this.#options.framesMax) this.#dueAtFrames = this.#options.framesMax;

@@ -6,7 +6,7 @@ import type { Outcome } from "../../sdk/protocol/messages.ts";
 import type { Instance } from "../machine/invocation.ts";
 import type { QueueItem, StateMutation, Transactor } from "../machine/tx.ts";
 import type { Store } from "../processor/ports.ts";
-import { INSTANCES, text } from "./fixtures.suite.ts";
+import { INSTANCES, newInvocation, text } from "./fixtures.suite.ts";
 
 const CART: Instance = { service: "Cart", key: "a" };
 const OTHERS = INSTANCES.filter(({ service, key }) => `${service}/${key}` !== "Cart/a");
@@ -314,7 +314,7 @@ function promiseSuite(open: () => Store, transact: Transact): void {
       for (const instance of OTHERS) assert.deepEqual(take("p", instance), [b]);
     });
 
-    it("are forgotten all together, with those who wait, and may be completed anew", () => {
+    it("are forgotten all together, with those who waited and are over, and may be completed anew", () => {
       const listener = { seq: 1, completionId: 1 };
       for (const instance of INSTANCES) {
         complete("p", value("1"), instance);
@@ -335,6 +335,25 @@ function promiseSuite(open: () => Store, transact: Transact): void {
       }
       complete("p", value("2"));
       assert.deepEqual(outcome("p"), [50]);
+    });
+
+    it("are forgotten, but not those who go on waiting", () => {
+      const left = transact((tx) => {
+        const waiting = tx.insertInvocation(newInvocation(1));
+        const over = tx.insertInvocation(newInvocation(2));
+        for (const { seq } of [waiting, over]) {
+          tx.addPromiseListener(CART, "p", { seq, completionId: 1 });
+        }
+        // Seen in the same transaction, before its row is written.
+        over.state = { status: "completed", completedAtMs: 1, outputIndex: 0 };
+        tx.save(over);
+        tx.clearPromises(CART);
+        return { seq: waiting.seq, completionId: 1 };
+      });
+      assert.deepEqual(
+        transact((tx) => tx.takePromiseListeners(CART, "p")),
+        [left],
+      );
     });
   });
 }

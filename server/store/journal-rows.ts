@@ -17,6 +17,7 @@ export class JournalRows {
   readonly #insert: Statement<[number, number, number, number, Uint8Array]>;
   readonly #range: Statement<[number, number, number], EntryRow>;
   readonly #ofType: Statement<[number, number], EntryRow>;
+  readonly #lastIndex: Statement<[number], number>;
   readonly #scan: Statement<[number], [index: number, type: number, body: Uint8Array | null]>;
   readonly #deleteOthers: Statement<[number, number]>;
   readonly #delete: Statement<[number]>;
@@ -35,6 +36,11 @@ export class JournalRows {
         "SELECT idx, type, at_ms, body FROM journal WHERE invocation = ? AND type = ? ORDER BY idx",
       )
       .raw();
+    this.#lastIndex = db
+      .prepare<[number], number>(
+        "SELECT idx FROM journal WHERE invocation = ? ORDER BY idx DESC LIMIT 1",
+      )
+      .pluck();
     const read = Object.values(MessageType).filter(needsBody).join(", ");
     this.#scan = db
       .prepare<[number], [number, number, Uint8Array | null]>(
@@ -47,6 +53,11 @@ export class JournalRows {
 
   insert(seq: number, index: number, type: number, nowMs: number, body: Uint8Array): void {
     this.#insert.run(seq, index, type, nowMs, body);
+  }
+
+  /** The index of the next entry. */
+  length(seq: number): number {
+    return (this.#lastIndex.get(seq) ?? -1) + 1;
   }
 
   /** The entries with `from <= index < to`, in order. */

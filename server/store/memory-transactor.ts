@@ -1,7 +1,7 @@
 /** One transaction of the store over Maps. */
 import type { Outcome, StateEntry } from "../../sdk/protocol/messages.ts";
 import { assert } from "../base/assert.ts";
-import { foldEntry } from "../journal/summary.ts";
+import { emptySummary, foldEntry } from "../journal/summary.ts";
 import type { JournalEvent } from "../machine/event.ts";
 import type { Instance, Invocation, NewInvocation } from "../machine/invocation.ts";
 import {
@@ -15,12 +15,7 @@ import {
 import type { Listener, PromiseListener, QueueItem, Timer, Transactor } from "../machine/tx.ts";
 import { MemoryReader } from "./memory-reader.ts";
 import { bytesKey, Changes, instanceKey, type MemoryTables } from "./memory-tables.ts";
-import {
-  firstFields,
-  type InvocationFields,
-  noEntries,
-  StoredInvocation,
-} from "./stored-invocation.ts";
+import { firstFields, type InvocationFields, StoredInvocation } from "./stored-invocation.ts";
 import { TIMER_KINDS } from "./timer-rows.ts";
 
 export class MemoryTransactor extends MemoryReader implements Transactor {
@@ -97,7 +92,7 @@ export class MemoryTransactor extends MemoryReader implements Transactor {
     this.#changes.setField("nextSeq", seq + 1);
     this.#changes.set(seqById, id, seq);
     this.#changes.set(invocations, seq, fields);
-    const invocation = new StoredInvocation(fields, noEntries);
+    const invocation = new StoredInvocation(fields, emptySummary);
     this.#mine.set(seq, invocation);
     return invocation;
   }
@@ -253,9 +248,20 @@ export class MemoryTransactor extends MemoryReader implements Transactor {
   }
 
   clearPromises(instance: Instance): void {
-    const { promises, promiseListeners } = this.tables();
-    this.#changes.delete(promises, instanceKey(instance));
-    this.#changes.delete(promiseListeners, instanceKey(instance));
+    const { promises, promiseListeners, invocations } = this.tables();
+    this.#flush();
+    const key = instanceKey(instance);
+    this.#changes.delete(promises, key);
+    const isOver = ({ seq }: PromiseListener): boolean =>
+      (invocations.get(seq)?.state.status ?? "completed") === "completed";
+    const left = new Map<string, readonly PromiseListener[]>();
+    for (const [name, listeners] of promiseListeners.get(key) ?? []) {
+      left.set(
+        name,
+        listeners.filter((each) => !isOver(each)),
+      );
+    }
+    this.#changes.set(promiseListeners, key, left);
   }
 
   // ---- registry ----------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ import { present } from "../base/assert.ts";
 import type { Instance } from "../machine/invocation.ts";
 import type { PromiseListener } from "../machine/tx.ts";
 import { fromJson, type Json, toJson } from "./json.ts";
+import { statusCode } from "./state-columns.ts";
 
 type Name = [service: string, key: string, name: string];
 type OutcomeValues = [value: Uint8Array | null, failure: Json<Failure> | null];
@@ -37,7 +38,10 @@ export class PromiseRows {
       )
       .raw();
     this.#clear = db.prepare("DELETE FROM promise WHERE service = ? AND key = ?");
-    this.#clearListeners = db.prepare("DELETE FROM promise_listener WHERE service = ? AND key = ?");
+    this.#clearListeners = db.prepare(
+      "DELETE FROM promise_listener WHERE service = ? AND key = ? AND NOT EXISTS " +
+        `(SELECT 1 FROM invocation AS waiting WHERE waiting.seq = promise_listener.seq AND waiting.status <> ${statusCode("completed")})`,
+    );
   }
 
   /** Throws when it is completed already. */
@@ -68,6 +72,7 @@ export class PromiseRows {
       .toSorted((a, b) => a.seq - b.seq || a.completionId - b.completionId);
   }
 
+  /** Listeners that are not over yet stay. */
   clear({ service, key }: Instance): void {
     this.#clear.run(service, key);
     this.#clearListeners.run(service, key);

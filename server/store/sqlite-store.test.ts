@@ -6,13 +6,14 @@ import fc from "fast-check";
 import { MessageType } from "../../sdk/protocol/message-type.ts";
 import { StorageError } from "../base/storage-error.ts";
 import type { Store } from "../processor/ports.ts";
-import { dump, newInvocation, NOW_MS, PAUSED } from "./fixtures.suite.ts";
+import { appendMessage, dump, newInvocation, NOW_MS, PAUSED, SUSPENDED } from "./fixtures.suite.ts";
 import { MemoryStore } from "./memory-store.ts";
 import { openDatabase } from "./open.ts";
 import { Chance, type Plan, randomPlan } from "./random-transactions.suite.ts";
 import { SEQ_BLOCK } from "./seq-rows.ts";
 import { openSqliteStore, SqliteStore } from "./sqlite-store.ts";
 import { storeSuite } from "./store.suite.ts";
+import { StoredInvocation } from "./stored-invocation.ts";
 import { tempDirectories } from "./temp.suite.ts";
 
 const directory = tempDirectories();
@@ -144,6 +145,24 @@ describe("the store over SQLite", () => {
     await store.close();
   });
 
+  it("does not take back what is committed when a checkpoint cannot begin, and refuses everything after", async () => {
+    const noThread = (): never => {
+      throw new Error("no thread to be had");
+    };
+    const passes = { run: noThread, close: () => Promise.resolve() };
+    const store = openSqliteStore(directory(), { durability: "none", walBytesMax: 1, passes });
+    const seqs: number[] = [];
+    assert.throws(() => {
+      for (let number = 1; number <= 100; number += 1) seqs.push(insert(store, number));
+    }, StorageError);
+    const db = new Database(store.file, { readonly: true });
+    const stored = db.prepare("SELECT seq FROM invocation ORDER BY seq").pluck().all();
+    assert.deepEqual(stored, seqs, "a transaction that throws has stored nothing");
+    db.close();
+    assert.ok((await barrierOf(store)) instanceof StorageError);
+    await store.close();
+  });
+
   it("calls back after a sync that began after the commit, and shares it among many", async () => {
     let begun = 0;
     let underWay = 0;
@@ -236,6 +255,27 @@ describe("the store over SQLite", () => {
     database.db.exec("UPDATE invocation SET epoch = 40");
     const epochs = store.read((reader) => seqs.map((seq) => reader.invocation(seq)?.epoch));
     assert.deepEqual(epochs, [0, 40]);
+    await store.close();
+  });
+});
+
+describe("a result for an invocation that does not run", () => {
+  it("is appended without reading its journal, and is in the summary when that is asked for", async () => {
+    const store = open(directory());
+    const seq = store.transact((tx) => {
+      const made = tx.insertInvocation(newInvocation(1, { state: SUSPENDED }));
+      for (const name of ["input", "run1", "run2"] as const) appendMessage(tx, made, name);
+      return made.seq;
+    });
+    store.transact((tx) => {
+      const suspended = tx.invocation(seq);
+      assert.ok(suspended instanceof StoredInvocation);
+      assert.equal(appendMessage(tx, suspended, "ran1"), 3);
+      assert.equal(suspended.foldedJournal, undefined);
+      assert.deepEqual([suspended.journal.length, ...suspended.journal.openRuns], [4, 2]);
+      assert.equal(appendMessage(tx, suspended, "slept"), 4);
+      assert.equal(suspended.journal.length, 5);
+    });
     await store.close();
   });
 });

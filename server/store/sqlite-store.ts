@@ -141,11 +141,7 @@ export class SqliteStore implements Store {
 
   #committed(): void {
     if (this.#durable) this.#barrier.committed();
-    try {
-      this.#checkpointer.committed();
-    } catch (error) {
-      throw this.#judge(error);
-    }
+    this.#checkpointer.committed();
   }
 
   #assertUsable(): void {

@@ -1,6 +1,6 @@
 /**
  * An invocation as the stores hand it out. The summary of its journal is folded when somebody first asks for it: an answer to
- * an attach, or a purge, reads the row alone, however long the journal is.
+ * an attach, a purge, or a result that does not wake it yet, reads the row alone, however long the journal is.
  */
 import { assert } from "../base/assert.ts";
 import type { TraceContext } from "../base/trace.ts";
@@ -13,7 +13,7 @@ import type {
   Pin,
   Target,
 } from "../machine/invocation.ts";
-import { emptySummary, type JournalSummary } from "../journal/summary.ts";
+import type { JournalSummary } from "../journal/summary.ts";
 
 /** Bytes of a public id. */
 export const ID_BYTES = 24;
@@ -52,7 +52,8 @@ export class StoredInvocation implements Invocation {
   readonly #summarize: Summarize;
   #journal: JournalSummary | undefined;
 
-  constructor(fields: InvocationFields, summarize: Summarize) {
+  /** `journal`: of one that has just been made. */
+  constructor(fields: InvocationFields, summarize: Summarize, journal?: JournalSummary) {
     this.seq = fields.seq;
     this.id = fields.id;
     this.target = fields.target;
@@ -77,6 +78,12 @@ export class StoredInvocation implements Invocation {
     this.lastFailure = fields.lastFailure;
     this.isJournalPurged = fields.isJournalPurged;
     this.#summarize = summarize;
+    this.#journal = journal;
+  }
+
+  /** The summary, if somebody has asked for it. */
+  get foldedJournal(): JournalSummary | undefined {
+    return this.#journal;
   }
 
   get journal(): JournalSummary {
@@ -84,9 +91,6 @@ export class StoredInvocation implements Invocation {
     return this.#journal;
   }
 }
-
-/** The journal of an invocation that has just been made. */
-export const noEntries: Summarize = emptySummary;
 
 /** A new invocation at its first values. One that is made running has its first attempt at once. */
 export function firstFields(seq: number, made: NewInvocation): InvocationFields {

@@ -8,7 +8,7 @@
  */
 import type { Outcome } from "../../sdk/protocol/messages.ts";
 import { assert } from "../base/assert.ts";
-import { foldEntry } from "../journal/summary.ts";
+import { emptySummary, foldEntry } from "../journal/summary.ts";
 import type { JournalEvent } from "../machine/event.ts";
 import type { Instance, Invocation, NewInvocation } from "../machine/invocation.ts";
 import {
@@ -29,7 +29,7 @@ import type {
   Transactor,
 } from "../machine/tx.ts";
 import { CommittedState, RowReader } from "./row-reader.ts";
-import { firstFields, noEntries, StoredInvocation } from "./stored-invocation.ts";
+import { firstFields, StoredInvocation } from "./stored-invocation.ts";
 import type { Tables } from "./tables.ts";
 
 /** More than there are attempts in flight by default. */
@@ -37,7 +37,7 @@ const CACHED_MAX = 4096;
 
 export class UnitOfWork extends RowReader implements Transactor {
   readonly #tables: Tables;
-  readonly #cache = new Map<number, Invocation>();
+  readonly #cache = new Map<number, StoredInvocation>();
   /** Met in this transaction; the cache holds nothing else but running invocations. */
   readonly #touched = new Set<Invocation>();
   readonly #dirty = new Set<Invocation>();
@@ -100,13 +100,13 @@ export class UnitOfWork extends RowReader implements Transactor {
     });
   }
 
-  #load(seq: number): Invocation | undefined {
+  #load(seq: number): StoredInvocation | undefined {
     const fields = this.#tables.invocations.get(seq);
     if (fields === undefined) return undefined;
     return new StoredInvocation(fields, this.#tables.journal.summarize);
   }
 
-  #keep(invocation: Invocation): Invocation {
+  #keep(invocation: StoredInvocation): Invocation {
     this.#cache.set(invocation.seq, invocation);
     this.#touched.add(invocation);
     return invocation;
@@ -124,9 +124,13 @@ export class UnitOfWork extends RowReader implements Transactor {
   }
 
   /** An object that a rollback or a delete has made void must not reach the tables. */
-  #assertCurrent(invocation: Invocation): void {
-    const current = this.#cache.get(invocation.seq) === invocation;
-    assert(current, `invocation ${invocation.seq} is changed in the transaction that read it`);
+  #current(invocation: Invocation): StoredInvocation {
+    const current = this.#cache.get(invocation.seq);
+    assert(
+      current !== undefined && current === invocation,
+      `invocation ${invocation.seq} is changed in the transaction that read it`,
+    );
+    return current;
   }
 
   // ---- Reader ------------------------------------------------------------------------------------
@@ -162,22 +166,24 @@ export class UnitOfWork extends RowReader implements Transactor {
     const { invocations, seqs } = this.#writes();
     const fields = firstFields(seqs.next(), invocation);
     invocations.insert(fields);
-    return this.#keep(new StoredInvocation(fields, noEntries));
+    const made = new StoredInvocation(fields, this.#tables.journal.summarize, emptySummary());
+    return this.#keep(made);
   }
 
   save(invocation: Invocation): void {
     this.#writes();
-    this.#assertCurrent(invocation);
-    this.#touched.add(invocation);
-    this.#dirty.add(invocation);
+    const current = this.#current(invocation);
+    this.#touched.add(current);
+    this.#dirty.add(current);
   }
 
   append(invocation: Invocation, type: number, body: Uint8Array, nowMs: number): number {
     const { journal } = this.#writes();
-    this.#assertCurrent(invocation);
-    const index = invocation.journal.length;
-    foldEntry(invocation.journal, type, body);
-    journal.insert(invocation.seq, index, type, nowMs, body);
+    const { seq, foldedJournal } = this.#current(invocation);
+    // What is not folded yet will be with this entry.
+    const index = foldedJournal?.length ?? journal.length(seq);
+    if (foldedJournal !== undefined) foldEntry(foldedJournal, type, body);
+    journal.insert(seq, index, type, nowMs, body);
     return index;
   }
 
@@ -268,7 +274,9 @@ export class UnitOfWork extends RowReader implements Transactor {
   }
 
   clearPromises(instance: Instance): void {
-    this.#writes().promises.clear(instance);
+    const { promises } = this.#writes();
+    this.flush();
+    promises.clear(instance);
   }
 
   putDeployment(deployment: Deployment, revisions: readonly ServiceRevision[]): void {
