@@ -269,7 +269,10 @@ export class ReplayMachine<A> {
   /** A step failed in a way that is to be tried again: the attempt fails with it. */
   failRun(run: RunLeaf<A>, failure: AttemptFailure): void {
     const { commandIndex: index, name } = run;
-    this.fail({ ...failure, relatedCommand: { index, name, type: MessageType.RunCommand } });
+    this.fail({
+      ...failure,
+      relatedCommand: { index, command: { name, type: MessageType.RunCommand } },
+    });
   }
 
   // ---- from the handler: awaiting ----
@@ -383,7 +386,7 @@ export class ReplayMachine<A> {
   #mismatch(recorded: RecordedCommands, now: string, attempted?: Command): void {
     this.#commandIndex += 1;
     const next = recorded.take();
-    const failure = mismatch(next, this.#commandIndex, now, attempted ?? next.command);
+    const failure = mismatch(next, this.#commandIndex, now, attempted);
     this.fail({ ...failure, behavior: this.#onMismatch });
   }
 }

@@ -22,11 +22,10 @@ export interface AttemptFailure {
   readonly code: number;
   readonly message: string;
   readonly stacktrace?: string;
-  /** `index` is the position among commands; Input is 0. */
+  /** `index` is the position among commands; Input is 0. `command` is what the code does there, if that is a command. */
   readonly relatedCommand?: {
     readonly index: number;
-    readonly name: string;
-    readonly type: MessageType;
+    readonly command?: Pick<Command, "name" | "type">;
   };
   /** Replaces the delay of the server's policy for the next attempt. */
   readonly nextRetryDelayMs?: number;
@@ -50,25 +49,33 @@ export function errorMessage(failure: AttemptFailure, withBehavior: boolean): Er
     code,
     message,
     stacktrace,
-    ...(relatedCommand !== undefined && {
-      relatedCommandIndex: relatedCommand.index,
-      ...(relatedCommand.name !== "" && { relatedCommandName: relatedCommand.name }),
-      relatedCommandType: relatedCommand.type,
-    }),
+    ...(relatedCommand !== undefined && related(relatedCommand)),
     ...(nextRetryDelayMs !== undefined && { nextRetryDelayMs }),
     ...(withBehavior && behavior !== RETRY && { behavior }),
   };
 }
 
+function related({
+  index,
+  command,
+}: NonNullable<AttemptFailure["relatedCommand"]>): Partial<ErrorMessage> {
+  if (command === undefined) return { relatedCommandIndex: index };
+  return {
+    relatedCommandIndex: index,
+    ...(command.name !== "" && { relatedCommandName: command.name }),
+    relatedCommandType: command.type,
+  };
+}
+
 /**
  * @param now what the code does instead of the recorded command, as the second half of a sentence
- * @param related the command that operators are pointed to: what the code does, if that is a command
+ * @param attempted what the code does, if that is a command
  */
 export function mismatch(
   recorded: RecordedCommand,
   commandIndex: number,
   now: string,
-  related: Command,
+  attempted: Command | undefined,
 ): AttemptFailure {
   const { command, entryIndex } = recorded;
   return {
@@ -76,7 +83,10 @@ export function mismatch(
     message:
       `journal mismatch at entry ${entryIndex} (command ${commandIndex}): ` +
       `the journal holds ${describeCommand(command)}, but the code now ${now}. ${ADVICE}`,
-    relatedCommand: { index: commandIndex, name: related.name, type: related.type },
+    relatedCommand: {
+      index: commandIndex,
+      ...(attempted !== undefined && { command: attempted }),
+    },
   };
 }
 

@@ -3,7 +3,7 @@ import { assert } from "../base/assert.ts";
 import { finishWithFailure } from "./finish.ts";
 import type { FailAttempt } from "./input.ts";
 import type { AttemptFailure, Invocation, PauseReason } from "./invocation.ts";
-import { mismatchOf } from "./mismatch.ts";
+import { mismatchOf, withMismatch } from "./mismatch.ts";
 import { retryDelayMs, retryPolicy } from "./policy.ts";
 import { isRecorded, record } from "./record.ts";
 import { resolveFor } from "./registry.ts";
@@ -46,7 +46,7 @@ export function failAttempt(step: Step, invocation: Invocation, input: FailAttem
   const { failure, behavior, retryAfterMs, countsForSdk } = input;
   if (countsForSdk) invocation.retryCountSinceLastStoredEntry += 1;
   const mismatch = mismatchOf(step, invocation, failure);
-  recordFailure(step, invocation, mismatch === null ? failure : { ...failure, mismatch });
+  recordFailure(step, invocation, mismatch === null ? failure : withMismatch(failure, mismatch));
   if (behavior === "pause") return pause(step, invocation, "handler");
   if (behavior === "fail") return finishWith(step, invocation, failure);
   return retry(step, invocation, retryAfterMs);

@@ -383,14 +383,24 @@ describe("a determinism error", () => {
     const world = new World();
     const attempt = world.start();
     world.send(attempt, run(1), sleep(2, T0 + 5));
-    const failure = { code: 570, errorCode: "RT0016", message: "differs", relatedCommandIndex: 2 };
+    const failure = {
+      code: 570,
+      errorCode: "RT0016",
+      message: "differs",
+      relatedCommandIndex: 2,
+      relatedCommandType: MessageType.RunCommand,
+      relatedCommandName: "beta",
+    };
     world.apply(failed(attempt, { failure }));
-    assert.deepEqual(world.invocation(attempt.seq).lastFailure?.mismatch, {
+    const { lastFailure } = world.invocation(attempt.seq);
+    assert.deepEqual(lastFailure?.mismatch, {
       entryIndex: 2,
       commandIndex: 2,
       recordedType: MessageType.SleepCommand,
       recordedName: "",
     });
+    const both = "journal entry 2 is SleepCommand, and the code now makes RunCommand 'beta'";
+    assert.equal(lastFailure.message, `${both}: differs`);
   });
 });
 

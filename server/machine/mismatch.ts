@@ -1,6 +1,6 @@
 /** Both sides of a determinism error (service protocol 8.12): the recorded command that the code no longer makes. */
 import { decodeMessage } from "../../sdk/protocol/codec.ts";
-import { isCommand } from "../../sdk/protocol/message-type.ts";
+import { isCommand, messageTypeName } from "../../sdk/protocol/message-type.ts";
 import type { AttemptFailure, Invocation, Mismatch } from "./invocation.ts";
 import type { Step } from "./step.ts";
 
@@ -27,4 +27,21 @@ export function mismatchOf(
     }
   }
   return null;
+}
+
+/** The failure with both sides named in its message: what an SDK says of them varies, and some mix them up. */
+export function withMismatch(failure: AttemptFailure, mismatch: Mismatch): AttemptFailure {
+  const { entryIndex, recordedType, recordedName } = mismatch;
+  const { relatedCommandType: type, relatedCommandName: name = "" } = failure;
+  const isSame = type === recordedType && name === recordedName;
+  const now =
+    type === undefined || isSame
+      ? "the code did not come back to it"
+      : `the code now makes ${named(type, name)}`;
+  const both = `journal entry ${entryIndex} is ${named(recordedType, recordedName)}, and ${now}`;
+  return { ...failure, message: `${both}: ${failure.message}`, mismatch };
+}
+
+function named(type: number, name: string): string {
+  return name === "" ? messageTypeName(type) : `${messageTypeName(type)} '${name}'`;
 }

@@ -27,6 +27,7 @@ function isOfStatement(error: unknown): boolean {
 }
 
 function explained(message: string): string {
+  if (message.startsWith("no such column")) return `${message}. DESCRIBE <table> lists its columns`;
   if (!message.startsWith("no such table")) return message;
   return `${message}. The tables are ${VIEWS.map(({ name }) => name).join(", ")}`;
 }

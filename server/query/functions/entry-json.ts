@@ -118,6 +118,9 @@ function tagged(type: number, json: object): object {
   return { [commandName(type) ?? ""]: json };
 }
 
+/** The end of the year 9999 stands for later times, which clients cannot show: the `restate` CLI dies of them. */
+const TIME_MS_MAX = 253_402_300_799_999;
+
 function commandJson(command: Command, callee: string | null, describe: DescribeTarget): object {
   const { name } = command;
   switch (command.type) {
@@ -127,7 +130,7 @@ function commandJson(command: Command, callee: string | null, describe: Describe
       return { result: outcomeJson(command.result), name };
     case MessageType.SleepCommand:
       return {
-        wake_up_time: command.wakeUpTimeMs,
+        wake_up_time: Math.min(command.wakeUpTimeMs, TIME_MS_MAX),
         completion_id: command.resultCompletionId,
         name,
       };
