@@ -43,6 +43,23 @@ export class SimClient {
   readonly go = (): void => {
     if (this.result !== null) return;
     const server = this.#server();
+    // Once acknowledged it need not send again: whoever was told so may ask by the id alone.
+    if (this.acknowledged && this.#world.chance(0.5)) this.#attach(server);
+    else this.#send(server);
+    this.#world.after(RETRY_MS + this.#world.below(RETRY_MS), this.go);
+  };
+
+  #attach(server: SimServer): void {
+    const wait = this.#world.chance(0.7);
+    server.ask(
+      (replyTo) => ({ type: "attach", id: this.id, wait, replyTo }),
+      (reply) => {
+        if (reply.kind !== "conflict") this.#onReply(server, reply);
+      },
+    );
+  }
+
+  #send(server: SimServer): void {
     server.ask(
       (replyTo) => ({
         type: "invoke",
@@ -58,8 +75,7 @@ export class SimClient {
       }),
       (reply) => this.#onReply(server, reply),
     );
-    this.#world.after(RETRY_MS + this.#world.below(RETRY_MS), this.go);
-  };
+  }
 
   #onReply(server: SimServer, reply: Reply): void {
     if (reply.kind === "accepted") {

@@ -134,6 +134,17 @@ function simService(world: World, ledger: Ledger, inbox: Inbox) {
         return `${name} ${winner === "slow" || winner === "step" ? "won" : "?"}`;
       },
 
+      joins: async (ctx: Context, name: string) => {
+        const parcel = ctx.genericSend<string>({
+          service: "Sim",
+          method: "dispatch",
+          parameter: name,
+          inputSerde: JSON_SERDE,
+          delay: 20,
+        });
+        return await ctx.attach<string>(await parcel.invocationId, JSON_SERDE);
+      },
+
       nap: async (ctx: Context, name: string) => {
         await ctx.sleep(30);
         return `${name} rested`;
@@ -174,6 +185,8 @@ export function expectedOf({ handler, key }: Target, name: string): string | nul
       return `${name} won`;
     case "refuses":
       return `409 ${name} refused`;
+    case "joins":
+      return `parcel of ${name}`;
     case "nap":
       return `${name} rested`;
     case "signalled":
@@ -196,6 +209,7 @@ export const HANDLERS = [
   "fanOut",
   "race",
   "refuses",
+  "joins",
   "nap",
   "signalled",
 ] as const;
@@ -207,6 +221,7 @@ export const ROLES = [
   { service: "Sim", handler: "fanOut", keys: 0 },
   { service: "Sim", handler: "race", keys: 0 },
   { service: "Sim", handler: "refuses", keys: 0 },
+  { service: "Sim", handler: "joins", keys: 0 },
   { service: "Sim", handler: "nap", keys: 0 },
   { service: "Sim", handler: "signalled", keys: 0 },
   { service: "Tally", handler: "add", keys: 2 },
