@@ -9,12 +9,11 @@ import {
   parseDuration,
   parseFactor,
   parseHeaderNames,
-  parseHeaders,
   parseHttpUrl,
   parseInterval,
   parseProtocolVersion,
   parseSize,
-  parseToken,
+  parseTimeout,
 } from "./config-values.ts";
 import { RETENTION_MS_MAX } from "./machine/settings.ts";
 
@@ -24,6 +23,7 @@ function option(flags: string, env: string, description: string): Option {
   return new Option(flags, description).env(`HOLDFAST_${env}`);
 }
 
+/** What is secret, a token or headers, is parsed by `config.ts`: commander repeats what it cannot parse. */
 export const OPTIONS: readonly Option[] = [
   option("--ingress <address>", "INGRESS", "where callers invoke services")
     .argParser(parseAddress)
@@ -31,11 +31,7 @@ export const OPTIONS: readonly Option[] = [
   option("--admin <address>", "ADMIN", "where operators register deployments")
     .argParser(parseAddress)
     .default(parseAddress("127.0.0.1:9070"), "127.0.0.1:9070"),
-  option(
-    "--admin-token <token>",
-    "ADMIN_TOKEN",
-    "bearer token that the admin API asks for",
-  ).argParser(parseToken),
+  option("--admin-token <token>", "ADMIN_TOKEN", "bearer token that the admin API asks for"),
   option("--data <directory>", "DATA", "the journal; one server at a time").default("./data"),
   option(
     "--durability <level>",
@@ -79,7 +75,7 @@ export const OPTIONS: readonly Option[] = [
     "SHUTDOWN_TIMEOUT",
     "how long SIGTERM waits for open requests",
   )
-    .argParser(parseDuration)
+    .argParser(parseTimeout)
     .default(5000, "5s"),
   option(
     "--max-protocol-version <version>",
@@ -184,7 +180,7 @@ export const OPTIONS: readonly Option[] = [
     "--otlp-headers <pairs>",
     "OTLP_HEADERS",
     "headers for it, name=value separated by commas (also OTEL_EXPORTER_OTLP_HEADERS)",
-  ).argParser(parseHeaders),
+  ),
   option(
     "--otlp-service-name <name>",
     "OTLP_SERVICE_NAME",

@@ -45,9 +45,18 @@ export function parseDuration(text: string): number {
   return ms;
 }
 
+/** For what a single timer waits for: node fires at once where one is longer. */
+const TIMEOUT_MS_MAX = 2 ** 31 - 1;
+
+export function parseTimeout(text: string): number {
+  const ms = parseDuration(text);
+  if (ms > TIMEOUT_MS_MAX) throw new InvalidArgumentError("expected a duration of at most 24d");
+  return ms;
+}
+
 /** For what happens again and again. */
 export function parseInterval(text: string): number {
-  const ms = parseDuration(text);
+  const ms = parseTimeout(text);
   if (ms < 1) throw new InvalidArgumentError("expected a duration of at least 1ms");
   return ms;
 }

@@ -5,7 +5,13 @@
 import { Command } from "commander";
 import type { LogLevel } from "./base/log.ts";
 import { OPTIONS } from "./config-options.ts";
-import { type Address, isLoopback, parseHeaders, parseHttpUrl } from "./config-values.ts";
+import {
+  type Address,
+  isLoopback,
+  parseHeaders,
+  parseHttpUrl,
+  parseToken,
+} from "./config-values.ts";
 import { DEFAULT_SETTINGS, type MachineSettings } from "./machine/settings.ts";
 
 export interface Config {
@@ -83,7 +89,7 @@ interface Flags {
   readonly queryTimeout: number;
   readonly queryMaxRows: number;
   readonly otlpEndpoint?: string;
-  readonly otlpHeaders?: Readonly<Record<string, string>>;
+  readonly otlpHeaders?: string;
   readonly otlpServiceName?: string;
   readonly logLevel: LogLevel;
 }
@@ -91,7 +97,7 @@ interface Flags {
 type Environment = Readonly<Record<string, string | undefined>>;
 
 function configFrom(flags: Flags, env: Environment): Config {
-  const adminToken = flags.adminToken ?? null;
+  const adminToken = checked("--admin-token", flags.adminToken, parseToken);
   if (adminToken === null && !isLoopback(flags.admin.host)) {
     throw new ConfigError(
       `the admin listener can do everything, so ${flags.admin.host} needs --admin-token ` +
@@ -146,7 +152,9 @@ function otlpFrom(flags: Flags, env: Environment): OtlpConfig | null {
     flags.otlpEndpoint ?? fromVariable(env, "OTEL_EXPORTER_OTLP_ENDPOINT", parseHttpUrl);
   if (endpoint === null) return null;
   const headers =
-    flags.otlpHeaders ?? fromVariable(env, "OTEL_EXPORTER_OTLP_HEADERS", parseHeaders) ?? {};
+    checked("--otlp-headers", flags.otlpHeaders, parseHeaders) ??
+    fromVariable(env, "OTEL_EXPORTER_OTLP_HEADERS", parseHeaders) ??
+    {};
   const serviceName = flags.otlpServiceName ?? env["OTEL_SERVICE_NAME"] ?? SERVICE_NAME;
   return { endpoint, headers, serviceName };
 }
@@ -156,12 +164,17 @@ const SERVICE_NAME = "holdfast";
 /** Null for a variable that is not set, or empty. */
 function fromVariable<T>(env: Environment, name: string, parse: (text: string) => T): T | null {
   const text = env[name];
-  if (text === undefined || text === "") return null;
+  return checked(`the variable ${name}`, text === "" ? undefined : text, parse);
+}
+
+/** Null where nothing is said. The error tells what is expected, and not what was given. */
+function checked<T>(name: string, text: string | undefined, parse: (text: string) => T): T | null {
+  if (text === undefined) return null;
   try {
     return parse(text);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw new ConfigError(`the variable ${name} cannot be used: ${why}`);
+    throw new ConfigError(`${name} cannot be used: ${why}`);
   }
 }
 

@@ -9,6 +9,9 @@ import { VERSION } from "./version.ts";
 const EXIT_BAD_USAGE = 2;
 
 async function serve(config: Config): Promise<void> {
+  // Whoever read the log is gone; callers are not.
+  process.stderr.on("error", () => {});
+  process.stdout.on("error", () => {});
   const log = jsonLog(
     config.logLevel,
     (line) => process.stderr.write(line),

@@ -22,7 +22,6 @@ export function sendBytes(
   if (!answerable(response)) return false;
   const bytes = typeof body === "string" ? Buffer.byteLength(body) : body.byteLength;
   headers["content-length"] = `${bytes}`;
-  refuseUnsentBody(response);
   // A reason phrase only where the status has a registered one: 470 has none.
   if (status === 470) response.writeHead(status, "", headers);
   else response.writeHead(status, headers);
@@ -35,9 +34,14 @@ export function sendBytes(
 /** The socket's timer starts anew whenever some of the answer has left. */
 function cutStalledReader(response: HttpResponse, stalledReaderMs: number): void {
   const { socket } = response;
-  socket?.setTimeout(stalledReaderMs);
+  if (socket === null) {
+    // Behind the answer to an earlier request: when its turn comes.
+    response.once("socket", () => cutStalledReader(response, stalledReaderMs));
+    return;
+  }
+  socket.setTimeout(stalledReaderMs);
   // Before node's own listener, which sets the time for an idle connection.
-  response.prependOnceListener("finish", () => socket?.setTimeout(0));
+  response.prependOnceListener("finish", () => socket.setTimeout(0));
 }
 
 export function sendJson(
@@ -52,13 +56,4 @@ export function sendJson(
 
 export function answerable(response: HttpResponse): boolean {
   return !(response.headersSent || response.writableEnded || response.destroyed);
-}
-
-/**
- * A client that waits for permission to send its body and gets a final answer instead may or may not send it; the next
- * request would be read out of that doubt, so the connection ends (RFC 9110, 10.1.1).
- */
-function refuseUnsentBody(response: HttpResponse): void {
-  const { req: request } = response;
-  if (!request.complete && request.headers.expect !== undefined) response.shouldKeepAlive = false;
 }

@@ -11,8 +11,6 @@ export interface HttpRequest {
   readonly headers: IncomingHttpHeaders;
   /** Names and values in turn, as they came. */
   readonly rawHeaders: readonly string[];
-  /** All of the body has arrived. */
-  readonly complete: boolean;
   readonly destroyed: boolean;
   /** Set where the protocol says by itself whether a body follows the head; otherwise the headers do. */
   readonly hasBody?: boolean;
@@ -22,14 +20,10 @@ export interface HttpRequest {
 }
 
 export interface HttpResponse {
-  readonly req: HttpRequest;
   readonly headersSent: boolean;
   readonly writableEnded: boolean;
   readonly destroyed: boolean;
-  readonly closed: boolean;
-  /** False: the connection ends with this answer. Nothing to HTTP/2. */
-  shouldKeepAlive: boolean;
-  /** Null when the connection is gone. */
+  /** Null when the connection is gone, and while it carries the answer to an earlier request. */
   readonly socket: { setTimeout(timeoutMs: number): unknown } | null;
   setHeader(name: string, value: string): unknown;
   writeHead(status: number, headers: Record<string, string>): unknown;
@@ -38,6 +32,6 @@ export interface HttpResponse {
   end(body?: Uint8Array | string): unknown;
   destroy(): unknown;
   on(event: "close", listener: () => void): unknown;
-  once(event: "close", listener: () => void): unknown;
+  once(event: "close" | "socket", listener: () => void): unknown;
   prependOnceListener(event: "finish", listener: () => void): unknown;
 }

@@ -2,6 +2,9 @@
  * HTTP/2 with prior knowledge on connections that somebody else accepted, within the same bounds as HTTP/1.1: the size of the head,
  * the time until a request is there, the time a connection may idle. Floods of resets, pings, settings and continuations are
  * counted and cut by nghttp2 itself.
+ *
+ * A connection with open requests is asked whether it is alive. After an error of the protocol nghttp2 says goodbye and node
+ * stops to read, without a word to us: not even that the client is gone would be seen.
  */
 import {
   type IncomingHttpHeaders,
@@ -20,6 +23,9 @@ const STREAMS_MAX = 1000;
 const STREAM_WINDOW_BYTES = 64 * 1024;
 /** Of all streams of a connection together: large enough that one slow stream does not hold up the others. */
 const CONNECTION_WINDOW_BYTES = 1024 * 1024;
+
+/** Node counts answers on their way to it and would refuse streams while a large one is being sent; ours are bounded as such. */
+const SESSION_MEMORY_MIB_MAX = 4096;
 
 /** The smallest header counts 32 bytes besides its text (RFC 9113, 6.5.2), so that the size is the bound, not the number. */
 const HEADER_BYTES_MIN = 32;
@@ -54,6 +60,10 @@ interface Connection {
   idleSinceMs: number;
   idleMsMax: number;
   isClosing: boolean;
+  /** When it was accepted, or answered a ping last. */
+  aliveAtMs: number;
+  /** Since when the answer to a ping is due; null when none is. */
+  pingedAtMs: number | null;
 }
 
 type StreamEvent = [
@@ -77,6 +87,7 @@ export class Http2Connections {
   accept(socket: Socket): void {
     const { headBytesMax, headersTimeoutMs } = this.#options.limits;
     const session = performServerHandshake(socket, {
+      maxSessionMemory: SESSION_MEMORY_MIB_MAX,
       maxHeaderListPairs: Math.ceil(headBytesMax / HEADER_BYTES_MIN),
       settings: {
         enablePush: false,
@@ -93,12 +104,15 @@ export class Http2Connections {
       idleSinceMs: performance.now(),
       idleMsMax: headersTimeoutMs,
       isClosing: false,
+      aliveAtMs: performance.now(),
+      pingedAtMs: null,
     };
     // Nobody answers on half a connection: the server of HTTP/1.1, which accepted it, would.
     socket.allowHalfOpen = false;
     // What the client does against the protocol ends the session, and that is all.
     session.on("error", ignoreError);
     session.on("stream", (...stream: StreamEvent) => this.#onStream(connection, stream));
+    session.once("goaway", () => this.#onGoaway(connection));
     session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
     this.#connections.add(connection);
     socket.once("close", () => this.#forget(connection));
@@ -135,6 +149,15 @@ export class Http2Connections {
     this.#options.handle(request, response);
   }
 
+  /**
+   * The client will go; it closes the connection after its last answer, or idles. Node would close the session now and refuse a stream
+   * that follows all the same, from within nghttp2, which then reads what was freed (Node 20.20): four frames could end the process.
+   */
+  #onGoaway(connection: Connection): void {
+    connection.isClosing = true;
+    connection.session.close = () => {};
+  }
+
   #watch(
     { incoming }: Connection,
     stream: ServerHttp2Stream,
@@ -162,11 +185,30 @@ export class Http2Connections {
         this.#options.onTimeout(response);
         request.destroy();
       }
-      if (connection.streams > 0 || nowMs - connection.idleSinceMs < connection.idleMsMax) continue;
-      // Told to go in an earlier sweep, and still there.
-      if (connection.isClosing) connection.socket.destroy();
-      else this.#close(connection);
+      if (connection.streams > 0) this.#probe(connection, nowMs);
+      else if (nowMs - connection.idleSinceMs >= connection.idleMsMax) this.#retire(connection);
     }
+  }
+
+  #probe(connection: Connection, nowMs: number): void {
+    const { headersTimeoutMs } = this.#options.limits;
+    const { session, socket, aliveAtMs, pingedAtMs } = connection;
+    if (pingedAtMs !== null) {
+      if (nowMs - pingedAtMs >= headersTimeoutMs) socket.destroy();
+    } else if (nowMs - aliveAtMs >= headersTimeoutMs && !session.destroyed) {
+      connection.pingedAtMs = nowMs;
+      session.ping((error) => {
+        if (error !== null) return;
+        connection.pingedAtMs = null;
+        connection.aliveAtMs = performance.now();
+      });
+    }
+  }
+
+  #retire(connection: Connection): void {
+    // Told to go in an earlier sweep, and still there.
+    if (connection.isClosing) connection.socket.destroy();
+    else this.#close(connection);
   }
 
   #close(connection: Connection): void {

@@ -29,10 +29,6 @@ export class Http2Request implements HttpRequest {
     this.hasBody = !stream.endAfterHeaders;
   }
 
-  get complete(): boolean {
-    return !this.hasBody || (this.#stream.readableEnded && !this.#stream.aborted);
-  }
-
   get destroyed(): boolean {
     return this.#stream.destroyed || this.#stream.closed;
   }
@@ -54,16 +50,15 @@ export class Http2Request implements HttpRequest {
 }
 
 export class Http2Response implements HttpResponse {
-  readonly req: HttpRequest;
-  /** Of no meaning here: a connection outlives its streams. */
-  shouldKeepAlive = true;
   readonly #stream: ServerHttp2Stream;
+  /** The request asks for the head of the answer alone. */
+  readonly #isHead: boolean;
   #head: OutgoingHttpHeaders = {};
   #ended = false;
 
   constructor(stream: ServerHttp2Stream, request: HttpRequest) {
     this.#stream = stream;
-    this.req = request;
+    this.#isHead = request.method === "HEAD";
     stream.on("timeout", this.#onStalled);
   }
 
@@ -77,10 +72,6 @@ export class Http2Response implements HttpResponse {
 
   get destroyed(): boolean {
     return this.#stream.destroyed || this.#stream.closed;
-  }
-
-  get closed(): boolean {
-    return this.destroyed;
   }
 
   get socket(): ServerHttp2Stream | null {
@@ -109,7 +100,7 @@ export class Http2Response implements HttpResponse {
   end(body?: Uint8Array | string): void {
     if (this.#ended || this.destroyed) return;
     this.#ended = true;
-    const isEmpty = body === undefined || body.length === 0 || this.req.method === "HEAD";
+    const isEmpty = body === undefined || body.length === 0 || this.#isHead;
     this.#stream.respond(this.#head, { endStream: isEmpty });
     if (!isEmpty) this.#stream.end(body);
   }
@@ -123,7 +114,7 @@ export class Http2Response implements HttpResponse {
     return this.#stream.on(event, listener);
   }
 
-  once(event: "close", listener: () => void): unknown {
+  once(event: "close" | "socket", listener: () => void): unknown {
     return this.#stream.once(event, listener);
   }
 

@@ -210,6 +210,27 @@ test("a client that takes none of a large answer is cut, one that is slow is not
   assert.ok(stalled.received.length < large.length, `${stalled.received.length}`);
 });
 
+test("a client that stalls at the second of two answers on its connection is cut as well", async () => {
+  const large = Buffer.alloc(30_000_000, "x");
+  const { port } = await listen((_request, response) => sendBytes(response, 200, large, {}, 300));
+  const client = await RawClient.open(port);
+  let bytes = 0;
+  client.socket.on("data", (text: string) => {
+    bytes += text.length;
+    if (bytes > large.length) client.socket.pause();
+  });
+  client.send(KEEP + KEEP);
+  await eventually(() => bytes > large.length, "the first has come");
+  await new Promise((resolve) => setTimeout(resolve, 700));
+  client.socket.removeAllListeners("data");
+  client.socket.on("data", (text: string) => {
+    bytes += text.length;
+  });
+  client.socket.resume();
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  assert.ok(client.socket.closed && bytes < 2 * large.length, `${bytes}`);
+});
+
 test("connections beyond the limit are dropped", async () => {
   const { port } = await listen(hello, { connectionsMax: 2 });
   const kept = await Promise.all([RawClient.open(port), RawClient.open(port)]);

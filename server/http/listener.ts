@@ -75,6 +75,9 @@ export class Listener {
       keepAliveTimeout: this.#limits.keepAliveTimeoutMs,
       connectionsCheckingInterval: Math.ceil(Math.min(headersTimeoutMs, requestTimeoutMs) / 4),
       noDelay: true,
+      // A caller that vanished without a word would wait for its result for as long as the invocation takes.
+      keepAlive: true,
+      keepAliveInitialDelay: this.#limits.keepAliveTimeoutMs,
     });
     this.#server.maxConnections = this.#limits.connectionsMax;
     // Bounded by their bytes; node would drop the rest without a word.
@@ -142,6 +145,8 @@ export class Listener {
   };
 
   readonly #onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+    const previous = this.#latest.get(request.socket) ?? null;
+    if (previous?.closed === false) closeAfter(previous, response);
     this.#latest.set(request.socket, response);
     if (this.#draining) response.shouldKeepAlive = false;
     response.on("error", ignoreError);
@@ -212,6 +217,18 @@ export class Listener {
       sendProblem(response, problemOf(error), this.#options.source);
     }
   };
+}
+
+/**
+ * Answers to pipelined requests wait for their turn without a connection. To those whose turn does not come node says nothing, and
+ * what is to be done for them would go on without end.
+ */
+function closeAfter(previous: ServerResponse, response: ServerResponse): void {
+  previous.once("close", () => {
+    if (response.socket !== null) return;
+    response.destroy();
+    response.emit("close");
+  });
 }
 
 /** Writing to a client that left is no event: its request goes on without it. */

@@ -64,14 +64,17 @@ export function ask(
   });
 }
 
-/** An answer that fails is cut off and reported: it must not take along the answers to others, which leave with it. */
+/**
+ * What fails is cut off and reported: it must not take along the process, or the answers to others, which leave with it. No
+ * answer of our own: whether the invocation ran is unknown here.
+ */
 export function guarded(
   context: IngressContext,
   { response, seen }: Exchange,
-  send: () => void,
+  go: () => void,
 ): void {
   try {
-    send();
+    go();
   } catch (error) {
     response.destroy();
     seen?.end("ingress-error", INTERNAL.status);
@@ -89,7 +92,8 @@ export function withBody(
   const { request, response, seen } = exchange;
   const onProblem = (problem: Problem): void => refuse(exchange, problem);
   const onGone = seen === null ? undefined : () => seen.disconnected();
-  readBody(request, response, limits, onBody, onProblem, onGone);
+  const onRead = (body: Uint8Array): void => guarded(context, exchange, () => onBody(body));
+  readBody(request, response, limits, onRead, onProblem, onGone);
 }
 
 /** False, and the request is refused, when the route does not know its method. */

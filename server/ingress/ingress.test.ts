@@ -698,6 +698,44 @@ test("an answer that cannot be sent is cut off and reported, and harms no other"
   assert.equal((await fetch(`${fixture.url}/Odd/fine`)).status, 200);
 });
 
+test("what fails once the body is there costs its own request", async () => {
+  const errors: unknown[] = [];
+  const fixture = await start({ onError: (error) => errors.push(error) });
+  const { door, url } = fixture;
+  door.reply = () => {
+    throw new Error("defect");
+  };
+  await assert.rejects(post(`${url}/Greeter/greet`, "1"));
+  assert.equal(errors.length, 1);
+  finishing(fixture, () => value("1"));
+  assert.equal((await post(`${url}/Greeter/greet`, "1")).status, 200);
+});
+
+test("callers that asked for several results on one connection and left wait for none", async () => {
+  for (const replyFirst of [true, false]) {
+    const fixture = await start();
+    const late: (() => void)[] = [];
+    const { door } = fixture;
+    replying(fixture, accepted());
+    if (!replyFirst) {
+      door.ask = (input, answer) => {
+        door.submit(input(0));
+        late.push(() => answer(accepted()));
+      };
+    }
+    const client = await RawClient.open(fixture.port);
+    const attach = `GET /restate/invocation/${ID_TEXT}/attach HTTP/1.1\r\nhost: x\r\n\r\n`;
+    client.send(attach.repeat(3));
+    await eventually(() => door.inputs.length === 3, "all are asked for");
+    await eventually(() => late.length + fixture.waiters.size === 3, "all wait");
+    client.socket.destroy();
+    // Some time later than the connection is gone at the server.
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    for (const answer of late) answer();
+    assert.equal(fixture.waiters.size, 0);
+  }
+});
+
 test("a page of any origin may call and read the answer, errors too", async () => {
   const fixture = await start();
   finishing(fixture, () => value("1"));

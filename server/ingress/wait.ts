@@ -11,7 +11,7 @@ export function awaitResult(
   output: ManifestOutput | undefined,
 ): void {
   const { response, seen } = exchange;
-  if (response.closed) return seen?.disconnected();
+  if (response.destroyed) return seen?.disconnected();
   const { seq, id } = invocation;
   const waiter = (outcome: Outcome): void =>
     guarded(context, exchange, () =>
