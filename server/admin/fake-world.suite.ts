@@ -43,6 +43,7 @@ export class FakeWorld implements Door, LiveAttempts {
   /** What a question is answered with, in a later turn. */
   reply: (input: Input) => Reply = () => ({ kind: "done" });
   isCongested = false;
+  isDurable = true;
 
   readonly reader: Reader = {
     registry: () => this.registry,

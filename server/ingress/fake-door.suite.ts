@@ -14,6 +14,7 @@ import type { Door } from "../processor/ports.ts";
 
 export class FakeDoor implements Door {
   isCongested = false;
+  isDurable = true;
   readonly #relieved: (() => void)[] = [];
 
   whenRelieved(fn: () => void): void {

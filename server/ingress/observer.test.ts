@@ -133,6 +133,11 @@ test("a caller that leaves is told as gone, whenever it leaves", async () => {
     ["Greeter", "greet", "call", "disconnected", 499],
     ["Greeter", "raw", "send", "disconnected", 499],
   ]);
+  // It is known from the acceptance on.
+  assert.deepEqual(
+    fixture.seen.map(({ invocationId }) => invocationId !== null),
+    [true, false, true],
+  );
   assert.equal(fixture.waiters.size, 0);
 });
 

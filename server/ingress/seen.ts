@@ -1,4 +1,5 @@
 /** What the observer is told of one request, collected on the way to its answer. There is none where nobody observes. */
+import { invocationIdToString } from "../../sdk/protocol/ids.ts";
 import type { Clock } from "../base/clock.ts";
 import type { TraceContext } from "../base/trace.ts";
 import type { Observer, RequestSeen, RequestStatus } from "../processor/observer.ts";
@@ -13,6 +14,8 @@ export class Seen {
   invocationId: string | null = null;
   trace: TraceContext | null = null;
   parentSpanId: string | null = null;
+  /** The invocation whose result the caller waits for, 24 bytes; its text is made when somebody has to be told. */
+  awaitedId: Uint8Array | null = null;
   readonly #observer: Observer;
   readonly #clock: Clock;
   readonly #startedAtMs: number;
@@ -44,6 +47,8 @@ export class Seen {
   }
 
   disconnected(): void {
+    if (this.#ended) return;
+    if (this.awaitedId !== null) this.invocationId ??= invocationIdToString(this.awaitedId);
     this.end("disconnected", DISCONNECTED_STATUS);
   }
 }

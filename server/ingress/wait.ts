@@ -11,8 +11,9 @@ export function awaitResult(
   output: ManifestOutput | undefined,
 ): void {
   const { response, seen } = exchange;
-  if (response.destroyed) return seen?.disconnected();
   const { seq, id } = invocation;
+  if (seen !== null) seen.awaitedId = id;
+  if (response.destroyed) return seen?.disconnected();
   const waiter = (outcome: Outcome): void =>
     guarded(context, exchange, () =>
       sendOutcome(exchange, outcome, { id, output, expiresAtMs: null }),

@@ -36,11 +36,13 @@ async function begun(
   options: Partial<AttemptsOptions> & {
     readonly state?: FakeDoor["state"];
     readonly on?: typeof OFFERED;
+    readonly isDurable?: boolean;
   } = {},
 ): Promise<Begun> {
   const {
     state = () => ({ entries: [], isComplete: true }),
     on: where = OFFERED,
+    isDurable = true,
     ...rest
   } = options;
   const reads: [Instance, number][] = [];
@@ -48,6 +50,7 @@ async function begun(
   await inWorld(
     rest,
     ({ door, transport, attempts }) => {
+      door.isDurable = isDurable;
       door.state = (instance, bytesMax) => {
         reads.push([instance, bytesMax]);
         return state(instance, bytesMax);
@@ -102,6 +105,18 @@ describe("an attempt on an object or a workflow", () => {
       assert.equal(partialState, false);
       assert.deepEqual(reads, [[{ service, key: "k" }, 77]]);
     }
+  });
+
+  it("is told no state that could still be lost, unless only it can have written it", async () => {
+    const state = () => ({ entries: [entry("a", "1")], isComplete: true });
+    const shared = {
+      target: { service: "Counter", handler: "get", key: "k" },
+      kind: "shared",
+    } as const;
+    const asks = startOf((await begun(shared, { state, isDurable: false })).exchange);
+    assert.deepEqual([asks.state.length, asks.partialState], [0, true]);
+    const exclusive = startOf((await begun(on("add"), { state, isDurable: false })).exchange);
+    assert.deepEqual([exclusive.state.length, exclusive.partialState], [1, false]);
   });
 
   it("is told that there may be more where all together is too much", async () => {

@@ -7,7 +7,7 @@ import type { Invocation } from "../machine/invocation.ts";
 import type { Reader } from "../machine/tx.ts";
 import type { ReadyPlan } from "./attempt-plan.ts";
 import { endpointOf, pathOf } from "./endpoint.ts";
-import { eagerState, openingBytes } from "./opening.ts";
+import { type EagerStateLimits, eagerState, openingBytes } from "./opening.ts";
 import type { RequestIdentity } from "./request-identity.ts";
 import type { ExchangeRequest } from "./transport.ts";
 
@@ -21,7 +21,7 @@ export interface RequestFacts {
   /** The id of the invocation as text. */
   readonly debugId: string;
   readonly nowMs: number;
-  readonly eagerStateBytesMax: number;
+  readonly eager: EagerStateLimits;
   /** Null: requests are not signed. */
   readonly identity: RequestIdentity | null;
 }
@@ -41,7 +41,7 @@ export function attemptRequest(
   invocation: Invocation,
   plan: ReadyPlan,
   replay: readonly Entry[],
-  { debugId, nowMs, eagerStateBytesMax, identity }: RequestFacts,
+  { debugId, nowMs, eager, identity }: RequestFacts,
 ): ExchangeRequest {
   const { resolved, version, isBidirectional } = plan;
   const { deployment, service, handler } = resolved;
@@ -49,7 +49,7 @@ export function attemptRequest(
   const endpoint = endpointOf(deployment);
   const contentType = invocationContentType(version);
   const path = `/invoke/${service.name}/${handler.name}`;
-  const state = eagerState(reader, invocation, resolved, eagerStateBytesMax);
+  const state = eagerState(reader, invocation, resolved, eager);
   const key = target.key === null ? null : wellFormed(target.key);
   const keyHeader = key === null ? "" : encodeURIComponent(key);
   const isKeyTold = key !== null && keyHeader.length <= KEY_HEADER_LENGTH_MAX;

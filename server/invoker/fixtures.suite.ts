@@ -110,6 +110,7 @@ export function invocationId(seq: number): Uint8Array {
 /** A door behind which nothing happens: inputs are kept, reads see what the test put there. */
 export class FakeDoor implements Door {
   isCongested = false;
+  isDurable = true;
   readonly #relieved: (() => void)[] = [];
 
   whenRelieved(fn: () => void): void {

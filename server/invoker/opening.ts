@@ -6,7 +6,7 @@ import { MessageType } from "../../sdk/protocol/message-type.ts";
 import { randomSeed } from "../../sdk/protocol/random-seed.ts";
 import type { StateEntry } from "../../sdk/protocol/messages.ts";
 import type { Entry } from "../journal/summary.ts";
-import { instanceOf, type Invocation } from "../machine/invocation.ts";
+import { instanceOf, type Invocation, isExclusive } from "../machine/invocation.ts";
 import type { ResolvedHandler } from "../machine/registry.ts";
 import type { Reader, StateSnapshot } from "../machine/tx.ts";
 
@@ -26,19 +26,33 @@ export interface OpeningFacts {
   readonly state: StateSnapshot;
 }
 
+export interface EagerStateLimits {
+  /** Of names and values together. */
+  readonly bytesMax: number;
+  /** Everything that was committed is durable now. */
+  readonly isDurable: boolean;
+}
+
 /** No state, and there may be some: whoever needs it asks. */
 const UNKNOWN_STATE: StateSnapshot = { entries: [], isComplete: false };
 
-/** The state that a handler is told without asking. Plain services have none; an SDK asks for what it is not told. */
+/**
+ * The state that a handler is told without asking. Plain services have none; an SDK asks for what it is not told.
+ *
+ * An exclusive handler's state was durable when its start was. A shared one may be about to see what another handler wrote a moment
+ * ago: while that could still be lost it has to ask, since answers wait for their barrier.
+ */
 export function eagerState(
   reader: Reader,
   invocation: Invocation,
   { service, handler }: ResolvedHandler,
-  bytesMax: number,
+  { bytesMax, isDurable }: EagerStateLimits,
 ): StateSnapshot {
+  const { kind } = invocation;
   const instance = instanceOf(invocation);
   const isLazy = handler.enableLazyState ?? service.enableLazyState ?? false;
-  if (invocation.kind === "plain" || instance === null || isLazy) return UNKNOWN_STATE;
+  if (kind === "plain" || instance === null || isLazy) return UNKNOWN_STATE;
+  if (!isExclusive(kind) && !isDurable) return UNKNOWN_STATE;
   const { entries, isComplete } = reader.state(instance, bytesMax);
   const fitting = countFitting(entries);
   return fitting === entries.length

@@ -30,7 +30,7 @@ export interface Obstructed {
 }
 
 export interface PreparerOptions {
-  readonly door: Pick<Door, "submit" | "read">;
+  readonly door: Pick<Door, "submit" | "read" | "isDurable">;
   readonly log: Log;
   readonly observer: Observer;
   readonly defaults: PlanDefaults;
@@ -87,7 +87,7 @@ export class Preparer {
     const request = attemptRequest(reader, invocation, plan, replay, {
       debugId: subject.invocationId,
       nowMs: nowMs(),
-      eagerStateBytesMax,
+      eager: { bytesMax: eagerStateBytesMax, isDurable: door.isDurable },
       identity,
     });
     const steps = this.#watch(subject, replay);

@@ -38,7 +38,9 @@ function statusProblem({ status, retryAfter }: ResponseHead, nowMs: number): Fai
       };
     case 429:
     case 503: {
-      const retryAfterMs = retryAfter === undefined ? null : retryAfterDelayMs(retryAfter, nowMs);
+      const delayMs = retryAfter === undefined ? null : retryAfterDelayMs(retryAfter, nowMs);
+      // At once would be a loop: then the policy says when, and how often.
+      const retryAfterMs = delayMs === 0 ? null : delayMs;
       return { ...failed("RT0023", `${said}: it limits its load`), retryAfterMs };
     }
     case 502:

@@ -23,6 +23,8 @@ export interface Store {
   read<T>(fn: (reader: Reader) => T): T;
   /** Calls back once everything committed before this call is durable; with an error when that cannot be had. */
   barrier(done: (error: Error | null) => void): void;
+  /** Everything that was committed is durable by now. */
+  readonly isDurable: boolean;
   /** Not null while the next commit should wait, so that the log can start over; never rejects. */
   readonly commitGate: Promise<void> | null;
 }
@@ -81,6 +83,8 @@ export interface Door {
   readonly isCongested: boolean;
   /** Calls once, when it is congested no longer. */
   whenRelieved(fn: () => void): void;
+  /** What `read` sees now is durable. */
+  readonly isDurable: boolean;
   /** The last committed state. Not for answers that leave the process: see `readDurable`. */
   read<T>(fn: (reader: Reader) => T): T;
   /** Reads, and hands the value out once all that it saw is durable. */

@@ -27,6 +27,7 @@ class SlowStore implements Store {
     this.barriers.push(done);
   }
   commitGate: Promise<void> | null = null;
+  readonly isDurable = true;
   /** As a row that was written wrong: whoever loads it fails. */
   unreadableSeq: number | null = null;
 

@@ -101,6 +101,10 @@ export class Processor implements Door {
     this.submit(input(replyTo));
   }
 
+  get isDurable(): boolean {
+    return this.#options.store.isDurable;
+  }
+
   read<T>(fn: (reader: Reader) => T): T {
     return this.#options.store.read(fn);
   }

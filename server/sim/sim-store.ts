@@ -17,6 +17,11 @@ export class SimStore implements Store {
   #durable: number;
   #closed = false;
   readonly commitGate = null;
+
+  get isDurable(): boolean {
+    return this.#durable === this.#commits.length;
+  }
+
   #lastBarrierMs = 0;
 
   constructor(world: World, survived: readonly Transaction[] = []) {

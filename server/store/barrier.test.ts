@@ -31,6 +31,19 @@ class World {
 const microtasks = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 describe("the barrier", () => {
+  it("knows whether all that was committed is durable", () => {
+    const world = new World();
+    assert(world.barrier.isDurable);
+    world.commit("a");
+    world.barrier.committed();
+    assert(!world.barrier.isDurable);
+    world.end(0);
+    assert(!world.barrier.isDurable, "the second commit came after the sync began");
+    world.wait("b");
+    world.end(1);
+    assert(world.barrier.isDurable);
+  });
+
   it("does not sync when there is nothing to sync, and still calls back later", async () => {
     const world = new World();
     world.wait("a");

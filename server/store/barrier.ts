@@ -38,6 +38,11 @@ export class Barrier {
     this.#commits += 1;
   }
 
+  /** Nothing that was committed is still to be made durable. */
+  get isDurable(): boolean {
+    return this.#durable === this.#commits;
+  }
+
   /** Calls back once everything committed so far is durable, or cannot be made so. Without a sync when it is already. */
   wait(done: BarrierDone): void {
     if (this.#busy && this.#covered === this.#commits) {

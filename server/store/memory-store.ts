@@ -19,6 +19,8 @@ export class MemoryStore implements Store {
 
   /** Nothing is ever checkpointed here. */
   readonly commitGate: Promise<void> | null = null;
+  /** A barrier passes at once. */
+  readonly isDurable = true;
 
   transact<T>(fn: (tx: Transactor) => T): T {
     this.#assertUsable();

@@ -93,6 +93,10 @@ export class SqliteStore implements Store {
     return this.#checkpointer.gate;
   }
 
+  get isDurable(): boolean {
+    return this.#barrier.isDurable;
+  }
+
   transact<T>(fn: (tx: Transactor) => T): T {
     this.#assertUsable();
     this.#inTransaction = true;
