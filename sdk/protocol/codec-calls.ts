@@ -51,7 +51,7 @@ export function readCall(reader: WireReader): CallCommand {
     else if (tag === INVOCATION_ID_ID) call.invocationIdCompletionId = reader.uint32();
     else if (tag === RESULT_ID) call.resultCompletionId = reader.uint32();
     else if (tag === NAME) call.name = reader.string();
-    else reader.skip(tag, CALL_FIELDS);
+    else reader.skipField(tag, CALL_FIELDS);
   }
   return call;
 }
@@ -95,7 +95,7 @@ export function readOneWayCall(reader: WireReader): OneWayCallCommand {
     else if (tag === bytesTag(9)) call.limitKey = reader.string();
     else if (tag === INVOCATION_ID_ID) call.invocationIdCompletionId = reader.uint32();
     else if (tag === NAME) call.name = reader.string();
-    else reader.skip(tag, SEND_FIELDS);
+    else reader.skipField(tag, SEND_FIELDS);
   }
   return call;
 }

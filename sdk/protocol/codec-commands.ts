@@ -115,7 +115,7 @@ function readInput(reader: WireReader): InputCommand {
     if (tag === bytesTag(1)) headers.push(readHeader(reader));
     else if (tag === bytesTag(14)) value = readValue(reader);
     else if (tag === NAME) name = reader.string();
-    else reader.skip(tag, INPUT_FIELDS);
+    else reader.skipField(tag, INPUT_FIELDS);
   }
   if (value === undefined) throw undecodable("an InputCommand has no value");
   return { type: MessageType.InputCommand, headers, value, name };
@@ -128,7 +128,7 @@ function readOutput(reader: WireReader): OutputCommand {
     if (tag === bytesTag(14)) result = readValueOutcome(reader);
     else if (tag === bytesTag(15)) result = readFailureOutcome(reader);
     else if (tag === NAME) name = reader.string();
-    else reader.skip(tag, OUTPUT_FIELDS);
+    else reader.skipField(tag, OUTPUT_FIELDS);
   }
   if (result === undefined) throw undecodable("an OutputCommand has no result");
   return { type: MessageType.OutputCommand, result, name };
@@ -142,7 +142,7 @@ function readSleep(reader: WireReader): SleepCommand {
     if (tag === varintTag(1)) wakeUpTimeMs = reader.uint53();
     else if (tag === RESULT_ID) resultCompletionId = reader.uint32();
     else if (tag === NAME) name = reader.string();
-    else reader.skip(tag, SLEEP_FIELDS);
+    else reader.skipField(tag, SLEEP_FIELDS);
   }
   return { type: MessageType.SleepCommand, wakeUpTimeMs, resultCompletionId, name };
 }
@@ -153,7 +153,7 @@ function readRun(reader: WireReader): RunCommand {
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     if (tag === RESULT_ID) resultCompletionId = reader.uint32();
     else if (tag === NAME) name = reader.string();
-    else reader.skip(tag, RUN_FIELDS);
+    else reader.skipField(tag, RUN_FIELDS);
   }
   return { type: MessageType.RunCommand, resultCompletionId, name };
 }
@@ -163,7 +163,7 @@ export function readRunCompletionId(reader: WireReader): number {
   let resultCompletionId = 0;
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     if (tag === RESULT_ID) resultCompletionId = reader.uint32();
-    else reader.skip(tag, RUN_ID_FIELD);
+    else reader.skipField(tag, RUN_ID_FIELD);
   }
   return resultCompletionId;
 }
@@ -193,7 +193,7 @@ function readSendSignal(reader: WireReader): SendSignalCommand {
     } else if (tag === bytesTag(5)) result = readValueOutcome(reader);
     else if (tag === bytesTag(6)) result = readFailureOutcome(reader);
     else if (tag === NAME) name = reader.string();
-    else reader.skip(tag, SIGNAL_FIELDS);
+    else reader.skipField(tag, SIGNAL_FIELDS);
   }
   if (signal === undefined) throw undecodable("a SendSignalCommand names no signal");
   if (result === undefined) throw undecodable("a SendSignalCommand has no result");
@@ -210,7 +210,7 @@ function readTargeted(reader: WireReader): Omit<AttachInvocationCommand, "type">
     else if (tag === bytesTag(4)) target = readWorkflowTarget(reader);
     else if (tag === RESULT_ID) resultCompletionId = reader.uint32();
     else if (tag === NAME) name = reader.string();
-    else reader.skip(tag, TARGET_FIELDS);
+    else reader.skipField(tag, TARGET_FIELDS);
   }
   if (target === undefined) throw undecodable("an attach or get-output command has no target");
   return { target, resultCompletionId, name };
@@ -225,7 +225,7 @@ function readCompleteAwakeable(reader: WireReader): CompleteAwakeableCommand {
     else if (tag === bytesTag(2)) result = readValueOutcome(reader);
     else if (tag === bytesTag(3)) result = readFailureOutcome(reader);
     else if (tag === NAME) name = reader.string();
-    else reader.skip(tag, AWAKEABLE_FIELDS);
+    else reader.skipField(tag, AWAKEABLE_FIELDS);
   }
   if (result === undefined) throw undecodable("a CompleteAwakeableCommand has no result");
   return { type: MessageType.CompleteAwakeableCommand, awakeableId, result, name };

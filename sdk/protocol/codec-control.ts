@@ -68,7 +68,7 @@ export function readControl(type: number, reader: WireReader): ControlMessage | 
     case MessageType.Error:
       return readError(reader);
     case MessageType.End:
-      for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) reader.skip(tag, NO_FIELDS);
+      for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) reader.skipField(tag, NO_FIELDS);
       return { type: MessageType.End };
     case MessageType.CommandAck:
       return { type: MessageType.CommandAck, commandIndex: readField1(reader) };
@@ -87,7 +87,7 @@ function readField1(reader: WireReader): number {
   let value = 0;
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     if (tag === varintTag(1)) value = reader.uint32();
-    else reader.skip(tag, FIELD_1);
+    else reader.skipField(tag, FIELD_1);
   }
   return value;
 }
@@ -140,7 +140,7 @@ function readStartField(reader: WireReader, tag: number, start: Draft<Start>): v
   else if (tag === bytesTag(10)) start.scope = reader.string();
   else if (tag === bytesTag(11)) start.limitKey = reader.string();
   else if (tag === bytesTag(12)) start.idempotencyKey = reader.string();
-  else reader.skip(tag, START_FIELDS);
+  else reader.skipField(tag, START_FIELDS);
 }
 
 function writeSuspension(writer: WireWriter, suspension: Suspension): void {
@@ -162,7 +162,7 @@ function readSuspension(reader: WireReader): Suspension {
     else if (tag === bytesTag(2) || tag === varintTag(2)) reader.uint32s(tag, signals);
     else if (tag === bytesTag(3)) namedSignals.push(reader.string());
     else if (tag === bytesTag(4)) awaitingOn = readFuture(reader);
-    else reader.skip(tag, SUSPENSION_FIELDS);
+    else reader.skipField(tag, SUSPENSION_FIELDS);
   }
   const type = MessageType.Suspension;
   if (awaitingOn !== undefined) return { type, completions, signals, namedSignals, awaitingOn };
@@ -205,7 +205,7 @@ function readError(reader: WireReader): ErrorMessage {
     else if (tag === varintTag(6)) error.relatedCommandType = reader.uint32();
     else if (tag === varintTag(8)) error.nextRetryDelayMs = reader.uint53();
     else if (tag === varintTag(9)) error.behavior = reader.enumeration(BEHAVIORS);
-    else reader.skip(tag, ERROR_FIELDS);
+    else reader.skipField(tag, ERROR_FIELDS);
   }
   return error;
 }
@@ -227,7 +227,7 @@ function readPropose(reader: WireReader): ProposeRunCompletion {
     if (tag === varintTag(1)) resultCompletionId = reader.uint32();
     else if (tag === bytesTag(14)) result = { kind: "value", value: reader.bytes() };
     else if (tag === bytesTag(15)) result = readFailureOutcome(reader);
-    else reader.skip(tag, PROPOSE_FIELDS);
+    else reader.skipField(tag, PROPOSE_FIELDS);
   }
   if (result === undefined) throw undecodable("a ProposeRunCompletion has no result");
   return { type: MessageType.ProposeRunCompletion, resultCompletionId, result };
@@ -239,7 +239,7 @@ function readAwaitingOn(reader: WireReader): AwaitingOn {
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     if (tag === bytesTag(1)) awaitingOn = readFuture(reader);
     else if (tag === varintTag(2)) executingSideEffects = reader.bool();
-    else reader.skip(tag, AWAITING_FIELDS);
+    else reader.skipField(tag, AWAITING_FIELDS);
   }
   if (awaitingOn === undefined) throw undecodable("an AwaitingOn has no await tree");
   return { type: MessageType.AwaitingOn, awaitingOn, executingSideEffects };

@@ -56,7 +56,7 @@ function readId(reader: WireReader, tag: number, known: number): NotificationId 
   if (tag === varintTag(1)) return { kind: "completion", completionId: reader.uint32() };
   if (tag === varintTag(2)) return { kind: "signal-index", index: reader.uint32() };
   if (tag === bytesTag(3)) return { kind: "signal-name", name: reader.string() };
-  reader.skip(tag, known);
+  reader.skipField(tag, known);
   return undefined;
 }
 
@@ -75,7 +75,7 @@ function readResult(reader: WireReader, tag: number): NotificationResult | undef
     case bytesTag(17):
       return { kind: "state-keys", keys: readStateKeys(reader) };
     default:
-      reader.skip(tag, FIELDS);
+      reader.skipField(tag, FIELDS);
       return undefined;
   }
 }

@@ -130,7 +130,7 @@ function readGetLazyState(reader: WireReader): GetLazyStateCommand {
     if (tag === KEY) key = reader.bytes();
     else if (tag === RESULT_ID) resultCompletionId = reader.uint32();
     else if (tag === NAME) name = reader.string();
-    else reader.skip(tag, KEY_ID_FIELDS);
+    else reader.skipField(tag, KEY_ID_FIELDS);
   }
   return { type: MessageType.GetLazyStateCommand, key, resultCompletionId, name };
 }
@@ -143,7 +143,7 @@ function readSetState(reader: WireReader): SetStateCommand {
     if (tag === KEY) key = reader.bytes();
     else if (tag === bytesTag(3)) value = readValue(reader);
     else if (tag === NAME) name = reader.string();
-    else reader.skip(tag, SET_FIELDS);
+    else reader.skipField(tag, SET_FIELDS);
   }
   if (value === undefined) throw undecodable("a SetStateCommand has no value");
   return { type: MessageType.SetStateCommand, key, value, name };
@@ -155,7 +155,7 @@ function readClearState(reader: WireReader): ClearStateCommand {
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     if (tag === KEY) key = reader.bytes();
     else if (tag === NAME) name = reader.string();
-    else reader.skip(tag, KEY_FIELDS);
+    else reader.skipField(tag, KEY_FIELDS);
   }
   return { type: MessageType.ClearStateCommand, key, name };
 }
@@ -164,7 +164,7 @@ function readClearAllState(reader: WireReader): ClearAllStateCommand {
   let name = "";
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     if (tag === NAME) name = reader.string();
-    else reader.skip(tag, NAME_FIELDS);
+    else reader.skipField(tag, NAME_FIELDS);
   }
   return { type: MessageType.ClearAllStateCommand, name };
 }
@@ -175,7 +175,7 @@ function readGetLazyStateKeys(reader: WireReader): GetLazyStateKeysCommand {
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     if (tag === RESULT_ID) resultCompletionId = reader.uint32();
     else if (tag === NAME) name = reader.string();
-    else reader.skip(tag, ID_FIELDS);
+    else reader.skipField(tag, ID_FIELDS);
   }
   return { type: MessageType.GetLazyStateKeysCommand, resultCompletionId, name };
 }
@@ -191,7 +191,7 @@ function readGetEagerState(reader: WireReader): GetEagerStateCommand {
       result = { kind: "void" };
     } else if (tag === bytesTag(14)) result = { kind: "value", value: readValue(reader) };
     else if (tag === NAME) name = reader.string();
-    else reader.skip(tag, EAGER_FIELDS);
+    else reader.skipField(tag, EAGER_FIELDS);
   }
   if (result === undefined) throw undecodable("a GetEagerStateCommand has no result");
   return { type: MessageType.GetEagerStateCommand, key, result, name };
@@ -203,7 +203,7 @@ function readGetEagerStateKeys(reader: WireReader): GetEagerStateKeysCommand {
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     if (tag === bytesTag(14)) keys = readStateKeys(reader);
     else if (tag === NAME) name = reader.string();
-    else reader.skip(tag, EAGER_KEYS_FIELDS);
+    else reader.skipField(tag, EAGER_KEYS_FIELDS);
   }
   if (keys === undefined) throw undecodable("a GetEagerStateKeysCommand has no keys");
   return { type: MessageType.GetEagerStateKeysCommand, keys, name };
@@ -217,7 +217,7 @@ function readPromise(reader: WireReader): Omit<GetPromiseCommand, "type"> {
     if (tag === KEY) key = reader.string();
     else if (tag === RESULT_ID) resultCompletionId = reader.uint32();
     else if (tag === NAME) name = reader.string();
-    else reader.skip(tag, KEY_ID_FIELDS);
+    else reader.skipField(tag, KEY_ID_FIELDS);
   }
   return { key, resultCompletionId, name };
 }
@@ -233,7 +233,7 @@ function readCompletePromise(reader: WireReader): CompletePromiseCommand {
     else if (tag === bytesTag(3)) completion = readFailureOutcome(reader);
     else if (tag === RESULT_ID) resultCompletionId = reader.uint32();
     else if (tag === NAME) name = reader.string();
-    else reader.skip(tag, COMPLETE_PROMISE_FIELDS);
+    else reader.skipField(tag, COMPLETE_PROMISE_FIELDS);
   }
   if (completion === undefined) throw undecodable("a CompletePromiseCommand has no completion");
   return {

@@ -24,7 +24,7 @@ export function readValue(reader: WireReader): Uint8Array {
   const outer = reader.enter();
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     if (tag === bytesTag(1)) content = reader.bytes();
-    else reader.skip(tag, FIELD_1);
+    else reader.skipField(tag, FIELD_1);
   }
   reader.leave(outer);
   return content;
@@ -36,7 +36,7 @@ export function writeVoid(writer: WireWriter, tag: number): void {
 
 export function readVoid(reader: WireReader): void {
   const outer = reader.enter();
-  for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) reader.skip(tag, 0);
+  for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) reader.skipField(tag, 0);
   reader.leave(outer);
 }
 
@@ -51,7 +51,7 @@ export function readStateKeys(reader: WireReader): readonly Uint8Array[] {
   const outer = reader.enter();
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     if (tag === bytesTag(1)) keys.push(reader.bytes());
-    else reader.skip(tag, FIELD_1);
+    else reader.skipField(tag, FIELD_1);
   }
   reader.leave(outer);
   return keys;
@@ -75,7 +75,7 @@ export function readHeader(reader: WireReader): Header {
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     if (tag === bytesTag(1)) key = reader.string();
     else if (tag === bytesTag(2)) value = reader.string();
-    else reader.skip(tag, FIELDS_1_2);
+    else reader.skipField(tag, FIELDS_1_2);
   }
   reader.leave(outer);
   return { key, value };
@@ -101,7 +101,7 @@ export function readStateEntry(reader: WireReader): StateEntry {
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
     if (tag === bytesTag(1)) key = reader.bytes();
     else if (tag === bytesTag(2)) value = reader.bytes();
-    else reader.skip(tag, FIELDS_1_2);
+    else reader.skipField(tag, FIELDS_1_2);
   }
   reader.leave(outer);
   return { key, value };
@@ -126,7 +126,7 @@ export function readFailure(reader: WireReader): Failure {
     if (tag === varintTag(1)) code = failureCode(reader.uint32());
     else if (tag === bytesTag(2)) message = reader.string();
     else if (tag === bytesTag(3)) (metadata ??= []).push(readHeader(reader));
-    else reader.skip(tag, FIELDS_1_TO_3);
+    else reader.skipField(tag, FIELDS_1_TO_3);
   }
   reader.leave(outer);
   return metadata === undefined ? { code, message } : { code, message, metadata };
@@ -186,7 +186,7 @@ export function readIdempotentTarget(reader: WireReader): InvocationTarget {
     else if (tag === bytesTag(3)) handler = reader.string();
     else if (tag === bytesTag(4)) idempotencyKey = reader.string();
     else if (tag === bytesTag(5)) scope = reader.string();
-    else reader.skip(tag, FIELDS_1_TO_5);
+    else reader.skipField(tag, FIELDS_1_TO_5);
   }
   reader.leave(outer);
   return {
@@ -208,7 +208,7 @@ export function readWorkflowTarget(reader: WireReader): InvocationTarget {
     if (tag === bytesTag(1)) service = reader.string();
     else if (tag === bytesTag(2)) key = reader.string();
     else if (tag === bytesTag(3)) scope = reader.string();
-    else reader.skip(tag, FIELDS_1_TO_3);
+    else reader.skipField(tag, FIELDS_1_TO_3);
   }
   reader.leave(outer);
   return { kind: "workflow", service, key, ...(scope === undefined ? undefined : { scope }) };
@@ -245,7 +245,7 @@ export function readFuture(reader: WireReader, depth = 1): Future {
     else if (tag === bytesTag(3)) namedSignals.push(reader.string());
     else if (tag === bytesTag(4)) nested.push(readFuture(reader, depth + 1));
     else if (tag === varintTag(5)) combinator = reader.enumeration(COMBINATORS);
-    else reader.skip(tag, FIELDS_1_TO_5);
+    else reader.skipField(tag, FIELDS_1_TO_5);
   }
   reader.leave(outer);
   return { completions, signals, namedSignals, nested, combinator };

@@ -11,8 +11,9 @@
 import { readCommand, readRunCompletionId, writeCommand } from "./codec-commands.ts";
 import { readControl, writeControl } from "./codec-control.ts";
 import { readNotification, readNotificationId, writeNotification } from "./codec-notifications.ts";
+import { isCommandMessage, isNotificationMessage } from "./message-kind.ts";
 import { isKnownMessageType, messageTypeName } from "./message-type.ts";
-import type { Command, ControlMessage, Message, Notification, NotificationId } from "./messages.ts";
+import type { Message, Notification, NotificationId } from "./messages.ts";
 import { undecodable, WireReader } from "./wire-reader.ts";
 import { WireWriter } from "./wire-writer.ts";
 
@@ -67,14 +68,4 @@ function readMessage(type: number, reader: WireReader): Message | undefined {
 
 function isNotificationType(type: number): type is Notification["type"] {
   return type >= FIRST_NOTIFICATION && isKnownMessageType(type);
-}
-
-function isCommandMessage(message: Message): message is Command {
-  return message.type >= FIRST_COMMAND && message.type < FIRST_NOTIFICATION;
-}
-
-function isNotificationMessage(
-  message: Exclude<Message, Command>,
-): message is Exclude<Message, Command | ControlMessage> {
-  return message.type >= FIRST_NOTIFICATION;
 }

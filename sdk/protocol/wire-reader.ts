@@ -150,7 +150,7 @@ export class WireReader {
   }
 
   /** Passes over an unknown field. `known` has a bit for the number of each known one. */
-  skip(tag: number, known: number): void {
+  skipField(tag: number, known: number): void {
     const field = tag >>> 3;
     if (field < 32 && ((known >>> field) & 1) === 1) {
       throw undecodable(`field ${field} has the wrong wire type`);
@@ -211,7 +211,7 @@ export class WireReader {
   }
 }
 
-/** The bit set of field numbers for `skip`. */
+/** The bit set of field numbers for `skipField`. */
 export function fieldSet(...fields: readonly number[]): number {
   return fields.reduce((set, field) => set | (1 << field), 0);
 }

@@ -107,7 +107,7 @@ test("a field number of 0 and the wire types proto3 does not have are errors", (
   }
   for (const wireType of [3, 4, 6, 7]) {
     const reader = new WireReader(Uint8Array.of((9 << 3) | wireType, 0, 0, 0, 0, 0, 0, 0, 0));
-    assert.throws(() => reader.skip(reader.tag(), 0), undecodable);
+    assert.throws(() => reader.skipField(reader.tag(), 0), undecodable);
   }
 });
 
@@ -131,10 +131,10 @@ test("a known field under another wire type is an error, an unknown one is passe
     const reader = new WireReader(hex(bytes));
     const tag = reader.tag();
     if (passed) {
-      reader.skip(tag, known);
+      reader.skipField(tag, known);
       assert.equal(reader.tag(), 0, bytes);
     } else {
-      assert.throws(() => reader.skip(tag, known), undecodable, bytes);
+      assert.throws(() => reader.skipField(tag, known), undecodable, bytes);
     }
   }
 });

@@ -10,6 +10,7 @@
  *   waiting-start --Start--> receiving --last known entry--> replaying --last recorded command--> processing
  *   any of them --terminal message, abort--> closed
  */
+import { isNotificationMessage } from "../protocol/message-kind.ts";
 import { MessageType, messageTypeName } from "../protocol/message-type.ts";
 import type { Command, ErrorBehavior, Message, Outcome } from "../protocol/messages.ts";
 import type { ProtocolVersion } from "../protocol/version.ts";
@@ -21,7 +22,7 @@ import { describeCommand, describeId } from "./describe-command.ts";
 import { Notifications } from "./notifications.ts";
 import type { Awaiting, Outbox, Progress } from "./progress.ts";
 import type { RecordedCommands } from "./recorded-commands.ts";
-import { isNotificationMessage, type Opening, ReplayReader } from "./replay-reader.ts";
+import { type Opening, ReplayReader } from "./replay-reader.ts";
 import { Steps } from "./steps.ts";
 import { cancelInvocation } from "./syscalls.ts";
 import {

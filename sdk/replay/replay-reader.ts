@@ -1,6 +1,7 @@
 /** Reads the replay: the entries of the journal that follow Start, commands and notifications apart, each in order. */
-import { isNotification, MessageType, messageTypeName } from "../protocol/message-type.ts";
-import type { Command, InputCommand, Message, Notification, Start } from "../protocol/messages.ts";
+import { isCommandMessage, isNotificationMessage } from "../protocol/message-kind.ts";
+import { MessageType, messageTypeName } from "../protocol/message-type.ts";
+import type { InputCommand, Message, Start } from "../protocol/messages.ts";
 import type { Notifications } from "./notifications.ts";
 import { RecordedCommands } from "./recorded-commands.ts";
 
@@ -43,12 +44,4 @@ export class ReplayReader {
     const input = this.recorded.size > 0 ? this.recorded.take().command : undefined;
     return input?.type === MessageType.InputCommand ? { start: this.start, input } : undefined;
   }
-}
-
-export function isNotificationMessage(message: Message): message is Notification {
-  return isNotification(message.type);
-}
-
-function isCommandMessage(message: Message): message is Command {
-  return message.type >= MessageType.InputCommand && !isNotification(message.type);
 }

@@ -13,13 +13,12 @@ import {
 } from "../../sdk/protocol/messages.ts";
 import { idempotentInvocationId, workflowInvocationId } from "../base/ids.ts";
 import { signalKey } from "../journal/summary.ts";
-import { instanceOf, type Invocation } from "../machine/invocation.ts";
+import { instanceOf, type Invocation, targetText } from "../machine/invocation.ts";
 import type { Reader } from "../machine/tx.ts";
 import { type AwaitedCommand, awaitedCommands, type Budget } from "./awaited-commands.ts";
 import { type Cause, cause } from "./cause.ts";
 import { attachedText } from "./entry-view.ts";
-import { targetText } from "./target-text.ts";
-import { timestamp } from "./timestamp.ts";
+import { rfc3339Nanos } from "../base/rfc3339.ts";
 
 /** So much is told of a long list. */
 const LEAVES_MAX = 100;
@@ -124,7 +123,7 @@ function completionCause(
 function commandCause(waiting: Waiting, { command, invocationId }: AwaitedCommand): Cause {
   switch (command.type) {
     case MessageType.SleepCommand: {
-      const wakeUpAt = timestamp(command.wakeUpTimeMs);
+      const wakeUpAt = rfc3339Nanos(command.wakeUpTimeMs);
       return cause("timer", `a timer due at ${wakeUpAt}`, { fields: { wake_up_at: wakeUpAt } });
     }
     case MessageType.CallCommand: {

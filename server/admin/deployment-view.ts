@@ -2,7 +2,7 @@
 import type { Deployment, Registry, ServiceRevision } from "../machine/registry.ts";
 import { statusOf, type Usage } from "./deployment-usage.ts";
 import { deploymentWarnings, type ServiceDefaults, serviceView } from "./service-view.ts";
-import { timestamp } from "./timestamp.ts";
+import { rfc3339Nanos } from "../base/rfc3339.ts";
 import type { View } from "./view.ts";
 
 /** The answer to a registration. `notes` are told beside the warnings. */
@@ -56,13 +56,13 @@ function fieldsOf(registry: Registry, deployment: Deployment, usage: Usage): Vie
     http_version: deployment.httpVersion,
     additional_headers: unlessEmpty(deployment.additionalHeaders),
     metadata: unlessEmpty(deployment.metadata),
-    created_at: timestamp(deployment.createdAtMs),
+    created_at: rfc3339Nanos(deployment.createdAtMs),
     min_protocol_version: deployment.minProtocolVersion,
     max_protocol_version: deployment.maxProtocolVersion,
     sdk_version: deployment.sdkVersion ?? undefined,
     status: statusOf(registry, id, usage),
     active_invocations: usage.counts === null ? null : (usage.counts.get(id) ?? 0),
-    draining_since: drainingSinceMs === null ? undefined : timestamp(drainingSinceMs),
+    draining_since: drainingSinceMs === null ? undefined : rfc3339Nanos(drainingSinceMs),
   };
 }
 

@@ -9,7 +9,7 @@ import type {
   NotificationResult,
 } from "../../sdk/protocol/messages.ts";
 import type { Entry } from "../journal/summary.ts";
-import { timestamp } from "./timestamp.ts";
+import { rfc3339Nanos } from "../base/rfc3339.ts";
 import type { View } from "./view.ts";
 
 export function entryView(entry: Entry): View {
@@ -19,7 +19,7 @@ export function entryView(entry: Entry): View {
     index,
     kind: isCommand(type) ? "command" : "notification",
     type: messageTypeName(type),
-    at: timestamp(atMs),
+    at: rfc3339Nanos(atMs),
     ...(message === null ? { undecodable: true } : messageView(message)),
     bytes: body.length,
   };
@@ -47,11 +47,11 @@ function commandView(command: Command): View {
     case MessageType.OutputCommand:
       return resultView(command.result);
     case MessageType.SleepCommand:
-      return { ...completionView(command), wake_up_at: timestamp(command.wakeUpTimeMs) };
+      return { ...completionView(command), wake_up_at: rfc3339Nanos(command.wakeUpTimeMs) };
     case MessageType.CallCommand:
       return { ...completionView(command), ...calleeView(command) };
     case MessageType.OneWayCallCommand: {
-      const startAt = command.invokeTimeMs === 0 ? undefined : timestamp(command.invokeTimeMs);
+      const startAt = command.invokeTimeMs === 0 ? undefined : rfc3339Nanos(command.invokeTimeMs);
       return { ...calleeView(command), start_at: startAt };
     }
     case MessageType.AttachInvocationCommand:

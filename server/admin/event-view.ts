@@ -2,14 +2,14 @@
 import type { JournalEvent } from "../machine/event.ts";
 import { failureView } from "./failure-view.ts";
 import { futureView } from "./future-view.ts";
-import { timestamp } from "./timestamp.ts";
+import { rfc3339Nanos } from "../base/rfc3339.ts";
 import type { View } from "./view.ts";
 
 /** `id` is the invocation that it happened to. */
 export function eventView(id: Uint8Array, event: JournalEvent): View {
   return {
     kind: event.kind,
-    at: timestamp(event.atMs),
+    at: rfc3339Nanos(event.atMs),
     after_index: event.afterIndex,
     ...detailsOf(id, event),
   };

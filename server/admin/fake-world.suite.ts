@@ -3,6 +3,7 @@ import { encodeBody } from "../../sdk/protocol/codec.ts";
 import type { ManifestHandler, ManifestService } from "../../sdk/protocol/manifest.ts";
 import type { Message, Outcome } from "../../sdk/protocol/messages.ts";
 import { emptySummary, type Entry, foldEntry } from "../journal/summary.ts";
+import { deploymentOf } from "../machine/deployment.suite.ts";
 import type { Reply } from "../machine/effect.ts";
 import type { JournalEvent } from "../machine/event.ts";
 import type { Input } from "../machine/input.ts";
@@ -177,21 +178,12 @@ export function testDeployment(
   services: readonly ManifestService[],
   fields: Partial<Deployment> = {},
 ): Deployment {
-  return {
+  return deploymentOf(1_795_418_772_060, services, {
     id: "dp_10000000000000000000001",
     uri: "http://127.0.0.1:9080/",
-    protocolMode: "BIDI_STREAM",
-    httpVersion: "HTTP/2.0",
-    minProtocolVersion: 5,
-    maxProtocolVersion: 6,
     sdkVersion: "test/1.0.0",
-    additionalHeaders: {},
-    metadata: {},
-    createdAtMs: 1_795_418_772_060,
-    services,
-    drainingSinceMs: null,
     ...fields,
-  };
+  });
 }
 
 export function service(

@@ -2,15 +2,14 @@
 import { invocationIdToString } from "../../sdk/protocol/ids.ts";
 import type { NotificationResult } from "../../sdk/protocol/messages.ts";
 import { formatDurationMs } from "../base/duration.ts";
-import { instanceOf, type Invocation } from "../machine/invocation.ts";
+import { instanceOf, type Invocation, targetText } from "../machine/invocation.ts";
 import type { Reader } from "../machine/tx.ts";
 import type { LiveAttempt, LiveAttempts } from "../processor/ports.ts";
 import { eventView } from "./event-view.ts";
 import { failureView } from "./failure-view.ts";
 import { futureView } from "./future-view.ts";
 import { resultOf } from "./result-of.ts";
-import { targetText } from "./target-text.ts";
-import { timestamp } from "./timestamp.ts";
+import { rfc3339Nanos } from "../base/rfc3339.ts";
 import type { View } from "./view.ts";
 import { whyView } from "./why.ts";
 
@@ -36,8 +35,8 @@ export function invocationView(reader: Reader, live: LiveAttempts, invocation: I
     caller_id: callerOf === undefined ? undefined : invocationIdToString(callerOf.id),
     restarted_from: restartedFrom === null ? undefined : invocationIdToString(restartedFrom),
     trace_id: trace?.traceId,
-    created_at: timestamp(invocation.createdAtMs),
-    modified_at: timestamp(invocation.modifiedAtMs),
+    created_at: rfc3339Nanos(invocation.createdAtMs),
+    modified_at: rfc3339Nanos(invocation.modifiedAtMs),
     ...timesOf(invocation),
     ...stateOf(reader, invocation),
     completion_retention: formatDurationMs(invocation.completionRetentionMs),
@@ -65,7 +64,7 @@ function timesOf({ startAtMs, queuedAtMs, runningAtMs, lastStartAtMs }: Invocati
 }
 
 function optionalTime(ms: number | null): string | undefined {
-  return ms === null ? undefined : timestamp(ms);
+  return ms === null ? undefined : rfc3339Nanos(ms);
 }
 
 /** What belongs to its status alone. */
@@ -77,13 +76,13 @@ function stateOf(reader: Reader, invocation: Invocation): View {
     case "queued":
       return { queue: queueView(reader, invocation) };
     case "backing-off":
-      return { next_retry_at: timestamp(state.retryAtMs) };
+      return { next_retry_at: rfc3339Nanos(state.retryAtMs) };
     case "paused":
       return { pause_reason: state.reason };
     case "completed":
       return {
-        completed_at: timestamp(state.completedAtMs),
-        expires_at: timestamp(state.completedAtMs + completionRetentionMs),
+        completed_at: rfc3339Nanos(state.completedAtMs),
+        expires_at: rfc3339Nanos(state.completedAtMs + completionRetentionMs),
         ...resultView(resultOf(reader, invocation)),
       };
     default:
@@ -123,12 +122,12 @@ function attemptView(
     epoch,
     deployment_id: deploymentId,
     sdk_version: sdkVersion ?? undefined,
-    started_at: timestamp(startedAtMs),
+    started_at: rfc3339Nanos(startedAtMs),
     awaiting_on: awaitingOn === null ? undefined : futureView(id, awaitingOn),
   };
 }
 
 function lastFailureView({ lastFailure }: Invocation): View | undefined {
   if (lastFailure === null) return undefined;
-  return { ...failureView(lastFailure), at: timestamp(lastFailure.atMs) };
+  return { ...failureView(lastFailure), at: rfc3339Nanos(lastFailure.atMs) };
 }

@@ -1,14 +1,13 @@
 /** Why an invocation is where it is, by its status. Reads, decides nothing. */
 import { invocationIdToString } from "../../sdk/protocol/ids.ts";
-import { instanceOf, type Invocation } from "../machine/invocation.ts";
+import { instanceOf, type Invocation, targetText } from "../machine/invocation.ts";
 import { type Registry, resolveHandler, resolveIn } from "../machine/registry.ts";
 import type { Reader } from "../machine/tx.ts";
 import type { LiveAttempt } from "../processor/ports.ts";
 import { awaitCauses, openCauses, type Waiting } from "./await-causes.ts";
 import { type Cause, cause } from "./cause.ts";
 import { failureView } from "./failure-view.ts";
-import { targetText } from "./target-text.ts";
-import { timestamp } from "./timestamp.ts";
+import { rfc3339Nanos } from "../base/rfc3339.ts";
 
 /** Nobody looks further back in a queue. */
 const QUEUE_MAX = 1000;
@@ -23,7 +22,7 @@ export function causesOf(
   const { state, createdAtMs } = invocation;
   switch (state.status) {
     case "scheduled": {
-      const startsAt = timestamp(state.startAtMs);
+      const startsAt = rfc3339Nanos(state.startAtMs);
       const more = { sinceMs: createdAtMs, fields: { starts_at: startsAt } };
       return [cause("start-time", `its start time, ${startsAt}`, more)];
     }
@@ -102,7 +101,7 @@ function runningCauses(
 }
 
 function retryCause({ retryCount, lastFailure }: Invocation, retryAtMs: number): Cause {
-  const nextAt = timestamp(retryAtMs);
+  const nextAt = rfc3339Nanos(retryAtMs);
   return cause("retry", `its next attempt at ${nextAt}`, {
     sinceMs: lastFailure?.atMs ?? null,
     fields: {

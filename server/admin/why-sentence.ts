@@ -6,7 +6,7 @@ import type { LiveAttempt } from "../processor/ports.ts";
 import type { Cause, CauseKind } from "./cause.ts";
 import { failureText, oneLine } from "./failure-view.ts";
 import { resultOf } from "./result-of.ts";
-import { timestamp } from "./timestamp.ts";
+import { rfc3339Nanos } from "../base/rfc3339.ts";
 
 /** So many of the things that are awaited are named. */
 const NAMED_MAX = 3;
@@ -24,7 +24,7 @@ export function clauseOf(
   causes: readonly Cause[],
   attempt: LiveAttempt | undefined,
 ): string {
-  const since = timestamp(sinceMsOf(reader, invocation, attempt));
+  const since = rfc3339Nanos(sinceMsOf(reader, invocation, attempt));
   const problem = causes.find(({ kind }) => PROBLEMS.has(kind));
   const trouble = problem === undefined ? "" : `; ${problem.phrase}`;
   const { state, lastFailure, retryCount } = invocation;
@@ -32,7 +32,7 @@ export function clauseOf(
   const failureAndTrouble = lastFailure?.errorCode === MISSING ? failure : failure + trouble;
   switch (state.status) {
     case "scheduled":
-      return `starts at ${timestamp(state.startAtMs)}`;
+      return `starts at ${rfc3339Nanos(state.startAtMs)}`;
     case "queued":
       return `has been queued since ${since} and waits for ${list(causes)}`;
     case "running":
@@ -41,7 +41,7 @@ export function clauseOf(
       return `has been suspended since ${since} and waits for ${list(causes.filter(isAwaited))}${trouble}`;
     case "backing-off": {
       const nth = retryCount === 0 ? "" : ` in attempt ${retryCount}`;
-      return `failed${nth} and is tried again at ${timestamp(state.retryAtMs)}${failureAndTrouble}`;
+      return `failed${nth} and is tried again at ${rfc3339Nanos(state.retryAtMs)}${failureAndTrouble}`;
     }
     case "paused": {
       const mend = `PATCH /invocations/${invocationIdToString(invocation.id)}/resume`;

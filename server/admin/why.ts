@@ -4,15 +4,14 @@
  */
 import { invocationIdToString } from "../../sdk/protocol/ids.ts";
 import type { Future } from "../../sdk/protocol/messages.ts";
-import type { Invocation } from "../machine/invocation.ts";
+import { type Invocation, targetText } from "../machine/invocation.ts";
 import type { Reader } from "../machine/tx.ts";
 import type { LiveAttempts } from "../processor/ports.ts";
 import type { Budget } from "./awaited-commands.ts";
 import type { Cause, Link } from "./cause.ts";
 import { futureView } from "./future-view.ts";
 import { causesOf } from "./status-causes.ts";
-import { targetText } from "./target-text.ts";
-import { timestamp } from "./timestamp.ts";
+import { rfc3339Nanos } from "../base/rfc3339.ts";
 import type { View } from "./view.ts";
 import { clauseOf, sinceMsOf } from "./why-sentence.ts";
 
@@ -100,7 +99,7 @@ class Walk {
       id: invocationIdToString(invocation.id),
       target: targetText(invocation.target),
       status: invocation.state.status,
-      since: timestamp(sinceMs),
+      since: rfc3339Nanos(sinceMs),
       causes: shown.map(({ view: each }) => each),
       await_tree: awaiting === null ? undefined : futureView(invocation.id, awaiting),
     };
@@ -120,7 +119,7 @@ class Walk {
     const view = {
       kind,
       explanation: phrase,
-      since: sinceMs === null ? undefined : timestamp(sinceMs),
+      since: sinceMs === null ? undefined : rfc3339Nanos(sinceMs),
       ...fields,
       is_certain: isCertain ? undefined : false,
       why: behind === null ? undefined : { ...behind.view, explanation: `it ${behind.clause}` },

@@ -48,18 +48,19 @@ export interface IdempotentIdentity {
 export function idempotentInvocationId(identity: IdempotentIdentity): Uint8Array {
   const { service, key, handler, idempotencyKey } = identity;
   const path = key === null ? handler : `${key},${handler}`;
-  const id = new Uint8Array(INVOCATION_ID_BYTES);
-  id.set(partitionKey(key === null ? [service, idempotencyKey] : [key]), 0);
-  const uuid = sha256(`ik,${service},${path},${idempotencyKey}`).subarray(0, UUID_BYTES);
-  id.set(uuid, PARTITION_KEY_BYTES);
-  return id;
+  const partition = key === null ? [service, idempotencyKey] : [key];
+  return hashedId(partition, `ik,${service},${path},${idempotencyKey}`);
 }
 
 /** The id of a workflow's run: one per key (service protocol 9.3). */
 export function workflowInvocationId(service: string, key: string): Uint8Array {
+  return hashedId([key], `wf,${service},${key}`);
+}
+
+function hashedId(partition: readonly string[], identity: string): Uint8Array {
   const id = new Uint8Array(INVOCATION_ID_BYTES);
-  id.set(partitionKey([key]), 0);
-  id.set(sha256(`wf,${service},${key}`).subarray(0, UUID_BYTES), PARTITION_KEY_BYTES);
+  id.set(partitionKey(partition), 0);
+  id.set(sha256(identity).subarray(0, UUID_BYTES), PARTITION_KEY_BYTES);
   return id;
 }
 

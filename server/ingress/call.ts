@@ -1,9 +1,10 @@
 /** Calls and sends: the checks of HTTP API 1.2 in their order, then the door, then the answer. */
 import type { Header } from "../../sdk/protocol/messages.ts";
-import { idempotentInvocationId, mintInvocationId, workflowInvocationId } from "../base/ids.ts";
+import { mintInvocationId } from "../base/ids.ts";
 import type { TraceContext } from "../base/trace.ts";
 import type { Problem } from "../http/problem.ts";
 import type { Reply } from "../machine/effect.ts";
+import { namedInvocationId } from "../machine/identity.ts";
 import { allowMethod, ask, type IngressContext, registryOf, withBody } from "./context.ts";
 import { contentProblem } from "./content.ts";
 import { type Delay, parseDelay } from "./delay.ts";
@@ -108,10 +109,9 @@ function idOf(
   nowMs: number,
 ): Uint8Array {
   const { service, handler } = resolved;
-  if (handlerKind === "run" && key !== null) return workflowInvocationId(service.name, key);
-  if (idempotencyKey === null) return mintInvocationId(nowMs, context.random, key);
-  const names = { service: service.name, key, handler: handler.name };
-  return idempotentInvocationId({ ...names, idempotencyKey });
+  const target = { service: service.name, key, handler: handler.name };
+  const named = namedInvocationId(handlerKind, target, idempotencyKey);
+  return named ?? mintInvocationId(nowMs, context.random, key);
 }
 
 function hand(context: IngressContext, exchange: Exchange, invocation: Invocation): void {

@@ -1,10 +1,8 @@
 /** The `delay` parameter of a send (HTTP API 1.6); pure. */
 import { parseDurationMs } from "../base/duration.ts";
+import { RFC3339_MS_MAX } from "../base/rfc3339.ts";
 import type { Problem } from "../http/problem.ts";
 import { decode } from "./path.ts";
-
-/** The last moment that RFC 3339 can name: the end of the year 9999. */
-const LAST_MS = 253_402_300_799_999;
 
 export type Delay =
   | { readonly kind: "none" }
@@ -28,7 +26,7 @@ export function parseDelay(query: string, nowMs: number): Delay {
   const delayMs = parseDurationMs(decodeForm(found) ?? "");
   if (delayMs === undefined) return invalid(EXPECTED);
   const startAtMs = nowMs + delayMs;
-  if (startAtMs > LAST_MS) return invalid("the delay ends after the year 9999");
+  if (startAtMs > RFC3339_MS_MAX) return invalid("the delay ends after the year 9999");
   return { kind: "until", startAtMs };
 }
 

@@ -1,5 +1,6 @@
 /** A door for the tests of the ingress: remembers what it is given, answers as told, reads what it is told is there. */
 import type { ManifestHandler, ManifestService } from "../../sdk/protocol/manifest.ts";
+import { deploymentOf } from "../machine/deployment.suite.ts";
 import type { Reply } from "../machine/effect.ts";
 import type { Input } from "../machine/input.ts";
 import type { Invocation } from "../machine/invocation.ts";
@@ -85,21 +86,12 @@ export function testDeployment(
   services: readonly ManifestService[],
   fields: Partial<Deployment> = {},
 ): Deployment {
-  return {
+  return deploymentOf(1_795_418_772_060, services, {
     id: "dp_10000000000000000000001",
     uri: "http://127.0.0.1:9080/",
-    protocolMode: "BIDI_STREAM",
-    httpVersion: "HTTP/2.0",
-    minProtocolVersion: 5,
-    maxProtocolVersion: 6,
     sdkVersion: "test/1.0.0",
-    additionalHeaders: {},
-    metadata: {},
-    createdAtMs: 1_795_418_772_060,
-    services,
-    drainingSinceMs: null,
     ...fields,
-  };
+  });
 }
 
 export function service(

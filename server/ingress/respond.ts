@@ -3,6 +3,7 @@ import { invocationIdToString } from "../../sdk/protocol/ids.ts";
 import type { ManifestOutput } from "../../sdk/protocol/manifest.ts";
 import type { Failure, Outcome } from "../../sdk/protocol/messages.ts";
 import { type AnswerHeaders, sendBytes, sendJson } from "../http/answer.ts";
+import { rfc3339, rfc3339Nanos } from "../base/rfc3339.ts";
 import type { HttpRequest, HttpResponse } from "../http/exchange.ts";
 import { type Problem, type ProblemHeaders, sendProblem } from "../http/problem.ts";
 import type { RequestStatus } from "../processor/observer.ts";
@@ -122,16 +123,6 @@ function tell(seen: Seen | null, isSent: boolean, status: RequestStatus, httpSta
 /** `2026-11-24T08:04:56.140+00:00` */
 function rfc3339WithOffset(ms: number): string {
   return rfc3339(ms).replace("Z", "+00:00");
-}
-
-/** `2026-11-23T09:04:56.167000000Z` */
-function rfc3339Nanos(ms: number): string {
-  return rfc3339(ms).replace("Z", "000000Z");
-}
-
-/** The end of the year 9999 stands for every later time, which the format cannot name. */
-function rfc3339(ms: number): string {
-  return new Date(Math.min(ms, 253_402_300_799_999)).toISOString();
 }
 
 export const INTERNAL: Problem = {

@@ -1,7 +1,7 @@
 /** What is told of an attempt to those who read the log. */
 import type { Log } from "../base/log.ts";
 import type { TraceContext } from "../base/trace.ts";
-import type { AttemptFailure, Target } from "../machine/invocation.ts";
+import { type AttemptFailure, type Target, targetText } from "../machine/invocation.ts";
 
 /** Whose attempt it is. */
 export interface AttemptSubject {
@@ -23,8 +23,4 @@ export function logFailure(
   const invocation = invocationId;
   const fields = { invocation, target: targetText(target), epoch, deployment };
   log[level]("attempt-failed", { ...fields, code, errorCode, message });
-}
-
-function targetText({ service, handler, key }: Target): string {
-  return key === null ? `${service}/${handler}` : `${service}/${key}/${handler}`;
 }

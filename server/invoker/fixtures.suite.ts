@@ -6,6 +6,7 @@ import { MessageType } from "../../sdk/protocol/message-type.ts";
 import type { Command, Message, Notification } from "../../sdk/protocol/messages.ts";
 import type { ManifestService } from "../../sdk/protocol/manifest.ts";
 import { emptySummary, type Entry } from "../journal/summary.ts";
+import { deploymentOf } from "../machine/deployment.suite.ts";
 import type { AttemptRef, FailAttempt, Input } from "../machine/input.ts";
 import type { Invocation } from "../machine/invocation.ts";
 import {
@@ -84,21 +85,7 @@ export const SERVICE: ManifestService = {
 };
 
 export function deployment(over: Partial<Deployment> = {}): Deployment {
-  return {
-    id: "dp_1",
-    uri: "http://127.0.0.1:1/",
-    protocolMode: "BIDI_STREAM",
-    httpVersion: "HTTP/2.0",
-    minProtocolVersion: 5,
-    maxProtocolVersion: 6,
-    sdkVersion: null,
-    additionalHeaders: {},
-    metadata: {},
-    createdAtMs: 0,
-    drainingSinceMs: null,
-    services: [SERVICE],
-    ...over,
-  };
+  return deploymentOf(0, [SERVICE], over);
 }
 
 export function invocationId(seq: number): Uint8Array {

@@ -7,20 +7,14 @@
  */
 import { decodeMessage, encodeMessage } from "../../sdk/protocol/codec.ts";
 import { encodeFrame, type Frame, FrameDecoder } from "../../sdk/protocol/frame.ts";
+import { isCommandMessage } from "../../sdk/protocol/message-kind.ts";
 import {
-  isCommand,
   isKnownMessageType,
   isNotification,
   MessageType,
   messageTypeName,
 } from "../../sdk/protocol/message-type.ts";
-import type {
-  AwaitingOn,
-  Command,
-  Future,
-  Message,
-  Suspension,
-} from "../../sdk/protocol/messages.ts";
+import type { AwaitingOn, Future, Message, Suspension } from "../../sdk/protocol/messages.ts";
 import { ProtocolError } from "../../sdk/protocol/protocol-error.ts";
 import type { AttemptRef, Input } from "../machine/input.ts";
 import type { Door } from "../processor/ports.ts";
@@ -213,10 +207,6 @@ function misplacedReason(type: number, version: number): string | null {
     default:
       return null;
   }
-}
-
-function isCommandMessage(message: Message): message is Command {
-  return isCommand(message.type);
 }
 
 function failingOf(error: unknown): Failing {

@@ -21,7 +21,7 @@ import type {
   Suspend,
   Yield,
 } from "./input.ts";
-import type { Invocation } from "./invocation.ts";
+import { type Invocation, isPausing } from "./invocation.ts";
 import { notify, notifyProposed } from "./notify.ts";
 import { record } from "./record.ts";
 import { resolveIn } from "./registry.ts";
@@ -116,10 +116,6 @@ export function onSuspend(step: Step, input: Suspend): void {
   }
   record(step, invocation, { kind: "suspended", awaiting });
   return transition(step, invocation, { status: "suspended", awaiting });
-}
-
-function isPausing({ state }: Invocation): boolean {
-  return state.status === "running" && state.isPausing;
 }
 
 /**

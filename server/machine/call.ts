@@ -3,10 +3,11 @@ import { MessageType } from "../../sdk/protocol/message-type.ts";
 import type { CallCommand, OneWayCallCommand } from "../../sdk/protocol/messages.ts";
 import { invocationIdToString } from "../../sdk/protocol/ids.ts";
 import { present } from "../base/assert.ts";
-import { childInvocationId, idempotentInvocationId, workflowInvocationId } from "../base/ids.ts";
+import { childInvocationId } from "../base/ids.ts";
 import { attemptSpanId } from "../base/trace.ts";
+import { namedInvocationId } from "./identity.ts";
 import type { Invoke } from "./input.ts";
-import type { AttemptFailure, Invocation, Target } from "./invocation.ts";
+import type { AttemptFailure, Invocation } from "./invocation.ts";
 import { notify } from "./notify.ts";
 import { handlerKind } from "./policy.ts";
 import { resolveHandler } from "./registry.ts";
@@ -43,8 +44,13 @@ export function invokeCallee(
   commandIndex: number,
 ): void {
   const { headers, parameter, idempotencyKey = null } = command;
-  const target = targetOf(step, command);
-  const id = calleeId(step, invocation, command, commandIndex);
+  const { service, handler } = command;
+  const callee = present(resolveHandler(step.tx.registry(), service, handler), "callee");
+  // On the wire a plain service has the empty key, as an object may.
+  const target = { service, handler, key: callee.service.ty === "SERVICE" ? null : command.key };
+  const id =
+    namedInvocationId(handlerKind(callee), target, idempotencyKey) ??
+    childInvocationId(invocation.id, commandIndex, step.nowMs, target.key);
   notify(step, invocation, {
     type: MessageType.CallInvocationIdCompletion,
     id: { kind: "completion", completionId: command.invocationIdCompletionId },
@@ -63,27 +69,6 @@ export function invokeCallee(
     trace: childTrace(invocation),
     replyTo: null,
   });
-}
-
-function calleeId(
-  step: Step,
-  invocation: Invocation,
-  command: AnyCall,
-  commandIndex: number,
-): Uint8Array {
-  const { service, handler, key } = targetOf(step, command);
-  const callee = present(resolveHandler(step.tx.registry(), service, handler), "callee");
-  if (handlerKind(callee) === "run" && key !== null) return workflowInvocationId(service, key);
-  const { idempotencyKey } = command;
-  return idempotencyKey === undefined
-    ? childInvocationId(invocation.id, commandIndex, step.nowMs, key)
-    : idempotentInvocationId({ service, key, handler, idempotencyKey });
-}
-
-/** On the wire a plain service has the empty key, as an object may. */
-function targetOf(step: Step, { service, handler, key }: AnyCall): Target {
-  const callee = present(resolveHandler(step.tx.registry(), service, handler), "callee");
-  return { service, handler, key: callee.service.ty === "SERVICE" ? null : key };
 }
 
 /** What a handler calls hangs under the attempt that called it. */

@@ -1,8 +1,8 @@
 /** Ending an invocation from outside: asked to end (cancel), or ended (kill). Service protocol 8.11. */
-import { decodeMessage } from "../../sdk/protocol/codec.ts";
 import { parseInvocationId } from "../../sdk/protocol/ids.ts";
 import { MessageType } from "../../sdk/protocol/message-type.ts";
 import { CANCEL_SIGNAL, type NotificationId } from "../../sdk/protocol/messages.ts";
+import { notificationOf } from "../journal/notification-of.ts";
 import { find } from "./find.ts";
 import { finishWithFailure } from "./finish.ts";
 import type { Cancel, Kill } from "./input.ts";
@@ -61,9 +61,9 @@ export function onKill(step: Step, input: Kill): void {
 function killCallees(step: Step, { seq }: Invocation): void {
   const type = MessageType.CallInvocationIdCompletion;
   for (const entry of step.tx.entriesOfType(seq, type)) {
-    const message = decodeMessage(type, entry.body);
-    if (message.type !== type || message.result.kind !== "invocation-id") continue;
-    const id = parseInvocationId(message.result.invocationId);
+    const result = notificationOf(entry)?.result;
+    if (result?.kind !== "invocation-id") continue;
+    const id = parseInvocationId(result.invocationId);
     if (id === undefined || step.tx.findInvocation(id)?.caller?.seq !== seq) continue;
     step.followUps.push({ type: "kill", id, replyTo: null });
   }

@@ -1,10 +1,11 @@
-/** A registered deployment for tests of the machine. */
+/** A registered deployment for tests. */
 import type { ManifestService } from "../../sdk/protocol/manifest.ts";
 import type { Deployment } from "./registry.ts";
 
 export function deploymentOf(
   createdAtMs: number,
   services: readonly ManifestService[],
+  over: Partial<Deployment> = {},
 ): Deployment {
   return {
     id: "dp_1",
@@ -19,5 +20,6 @@ export function deploymentOf(
     createdAtMs,
     drainingSinceMs: null,
     services,
+    ...over,
   };
 }

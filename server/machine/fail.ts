@@ -2,7 +2,7 @@
 import { assert } from "../base/assert.ts";
 import { finishWithFailure } from "./finish.ts";
 import type { FailAttempt } from "./input.ts";
-import type { AttemptFailure, Invocation, PauseReason } from "./invocation.ts";
+import { type AttemptFailure, type Invocation, isPausing, type PauseReason } from "./invocation.ts";
 import { mismatchOf, withMismatch } from "./mismatch.ts";
 import { retryDelayMs, retryPolicy } from "./policy.ts";
 import { isRecorded, record } from "./record.ts";
@@ -66,8 +66,8 @@ export function pause(step: Step, invocation: Invocation, reason: PauseReason): 
 
 /** A delay that is given replaces the policy's, and such a retry does not use up its attempts. */
 function retry(step: Step, invocation: Invocation, retryAfterMs: number | null): void {
-  const { target, pin, state } = invocation;
-  if (state.status === "running" && state.isPausing) return pause(step, invocation, "operator");
+  const { target, pin } = invocation;
+  if (isPausing(invocation)) return pause(step, invocation, "operator");
   if (retryAfterMs !== null) return backOff(step, invocation, retryAfterMs);
   const registry = step.tx.registry();
   // Where its deployment is gone, what the service says now has to do.

@@ -1,6 +1,5 @@
 /** Finding an invocation by its public id, as far as it is still kept. */
-import type { Invocation } from "./invocation.ts";
-import { instanceOf } from "./invocation.ts";
+import { instanceOf, type Invocation } from "./invocation.ts";
 import type { Step } from "./step.ts";
 
 /** The invocation; one whose retention is over is gone, however long its rows wait for the next cleanup. */

@@ -3,11 +3,12 @@ import { decodeMessage, encodeBody } from "../../sdk/protocol/codec.ts";
 import { MessageType } from "../../sdk/protocol/message-type.ts";
 import type { Failure, Outcome } from "../../sdk/protocol/messages.ts";
 import { assert, present } from "../base/assert.ts";
+import { answer } from "./answer.ts";
 import { leaveKey } from "./exclusive.ts";
 import type { Invocation } from "./invocation.ts";
 import { transition } from "./status.ts";
 import { addTimer, type Step } from "./step.ts";
-import type { ListenerType, Reader, TimerKind } from "./tx.ts";
+import type { Reader, TimerKind } from "./tx.ts";
 
 /** The result of an invocation whose journal holds an Output. */
 export function outcomeOf(reader: Reader, invocation: Invocation): Outcome {
@@ -57,15 +58,4 @@ export function finishWithFailure(step: Step, invocation: Invocation, failure: F
   const body = encodeBody({ type, result: { kind: "failure", failure }, name: "" });
   step.tx.append(invocation, type, body, step.nowMs);
   finish(step, invocation);
-}
-
-function answer(
-  step: Step,
-  seq: number,
-  completionId: number,
-  type: ListenerType,
-  result: Outcome,
-): void {
-  const id = { kind: "completion", completionId } as const;
-  step.followUps.push({ type: "notify", seq, notification: { type, id, result } });
 }

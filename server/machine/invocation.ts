@@ -160,3 +160,13 @@ export function instanceOf({ target: { service, key } }: Invocation): Instance |
 export function isExclusive(kind: HandlerKind): boolean {
   return kind === "exclusive" || kind === "run";
 }
+
+/** Its attempt was asked to suspend, and it pauses then. */
+export function isPausing({ state }: Invocation): boolean {
+  return state.status === "running" && state.isPausing;
+}
+
+/** `service/handler` or `service/key/handler`, as people write it. */
+export function targetText({ service, key, handler }: Target): string {
+  return key === null ? `${service}/${handler}` : `${service}/${key}/${handler}`;
+}

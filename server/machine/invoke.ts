@@ -2,6 +2,7 @@
 import { encodeBody } from "../../sdk/protocol/codec.ts";
 import { MessageType } from "../../sdk/protocol/message-type.ts";
 import type { NotificationResult, Outcome } from "../../sdk/protocol/messages.ts";
+import { answer } from "./answer.ts";
 import type { Reply } from "./effect.ts";
 import { enter, firstState } from "./exclusive.ts";
 import { find } from "./find.ts";
@@ -26,7 +27,7 @@ export function onInvoke(step: Step, input: Invoke): void {
   const listener = listenerOf(input.caller);
   if (listener === null) return undefined;
   // The run of a workflow happens once: its result is for those who attach (HTTP API 5.2).
-  if (existing.kind === "run") return answer(step, listener, ALREADY_INVOKED);
+  if (existing.kind === "run") return answerListener(step, listener, ALREADY_INVOKED);
   return listen(step, existing, listener);
 }
 
@@ -87,11 +88,11 @@ const NOT_FOUND: Outcome = { kind: "failure", failure: { code: 404, message: "no
 
 export function onListen(step: Step, input: Listen): void {
   const invocation = find(step, input.id);
-  if (invocation === undefined) return answer(step, input.listener, NOT_FOUND);
+  if (invocation === undefined) return answerListener(step, input.listener, NOT_FOUND);
   if (input.wait || invocation.state.status === "completed") {
     return listen(step, invocation, input.listener);
   }
-  return answer(step, input.listener, { kind: "void" });
+  return answerListener(step, input.listener, { kind: "void" });
 }
 
 function listenerOf(caller: Caller | null): Listener | null {
@@ -102,14 +103,13 @@ function listenerOf(caller: Caller | null): Listener | null {
 
 function listen(step: Step, invocation: Invocation, listener: Listener): void {
   if (invocation.state.status === "completed") {
-    answer(step, listener, outcomeOf(step.tx, invocation));
+    answerListener(step, listener, outcomeOf(step.tx, invocation));
   } else {
     step.tx.addListener(invocation.seq, listener);
   }
 }
 
-function answer(step: Step, listener: Listener, result: NotificationResult): void {
-  const { callerSeq: seq, completionId, messageType: type } = listener;
-  const id = { kind: "completion", completionId } as const;
-  step.followUps.push({ type: "notify", seq, notification: { type, id, result } });
+function answerListener(step: Step, listener: Listener, result: NotificationResult): void {
+  const { callerSeq, completionId, messageType } = listener;
+  answer(step, callerSeq, completionId, messageType, result);
 }

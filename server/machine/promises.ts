@@ -7,6 +7,7 @@ import type {
   PeekPromiseCommand,
 } from "../../sdk/protocol/messages.ts";
 import { present, unreachable } from "../base/assert.ts";
+import { answer } from "./answer.ts";
 import { precondition } from "./fail.ts";
 import { type AttemptFailure, type Instance, instanceOf, type Invocation } from "./invocation.ts";
 import { notify } from "./notify.ts";
@@ -57,8 +58,6 @@ const TWICE: Outcome = {
 function complete(step: Step, instance: Instance, name: string, outcome: Outcome): void {
   step.tx.completePromise(instance, name, outcome);
   for (const { seq, completionId } of step.tx.takePromiseListeners(instance, name)) {
-    const type = MessageType.GetPromiseCompletion;
-    const id = { kind: "completion", completionId } as const;
-    step.followUps.push({ type: "notify", seq, notification: { type, id, result: outcome } });
+    answer(step, seq, completionId, MessageType.GetPromiseCompletion, outcome);
   }
 }

@@ -5,7 +5,12 @@
  * S2 Leaving `running` raises the epoch: whatever the attempt says from then on is stale.
  */
 import { assert } from "../base/assert.ts";
-import type { Invocation, InvocationState, InvocationStatus } from "./invocation.ts";
+import {
+  type Invocation,
+  type InvocationState,
+  type InvocationStatus,
+  isPausing,
+} from "./invocation.ts";
 import type { Step } from "./step.ts";
 
 export const TRANSITIONS: Readonly<Record<InvocationStatus, readonly InvocationStatus[]>> = {
@@ -32,8 +37,8 @@ export function transition(step: Step, invocation: Invocation, next: InvocationS
 
 /** Asks for the attempt of a running invocation; one that is to pause gets none. */
 export function requestAttempt(step: Step, invocation: Invocation): void {
-  const { seq, epoch, state, journal } = invocation;
-  if (state.status === "running" && state.isPausing) {
+  const { seq, epoch, journal } = invocation;
+  if (isPausing(invocation)) {
     step.effects.push({ type: "suspend-attempt", seq, epoch });
   } else {
     step.effects.push({ type: "start-attempt", seq, epoch, knownEntries: journal.length });

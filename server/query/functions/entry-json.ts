@@ -3,7 +3,7 @@
  * out.
  */
 import { decodeMessage } from "../../../sdk/protocol/codec.ts";
-import { isCommand, isNotification, MessageType } from "../../../sdk/protocol/message-type.ts";
+import { MessageType } from "../../../sdk/protocol/message-type.ts";
 import type {
   Command,
   Message,
@@ -11,6 +11,8 @@ import type {
   NotificationResult,
   Outcome,
 } from "../../../sdk/protocol/messages.ts";
+import { isCommandMessage, isNotificationMessage } from "../../../sdk/protocol/message-kind.ts";
+import { RFC3339_MS_MAX } from "../../base/rfc3339.ts";
 import { callJson, type DescribeTarget } from "./call-json.ts";
 import { commandName, notificationName } from "./entry-names.ts";
 import {
@@ -52,7 +54,7 @@ export function calleeId(body: SqlArgument): string | null {
   return message.result.kind === "invocation-id" ? message.result.invocationId : null;
 }
 
-/** `calleeId` is what a call or a send started; null while nothing is known of it. */
+/** `callee` is what a call or a send started; null while nothing is known of it. */
 export function entryText(
   type: SqlArgument,
   body: SqlArgument,
@@ -60,20 +62,7 @@ export function entryText(
   describe: DescribeTarget,
 ): string | null {
   const message = decode(type, body);
-  if (message === undefined) return null;
-  if (isCommandMessage(message)) {
-    const json = commandJson(message, typeof callee === "string" ? callee : null, describe);
-    return JSON.stringify({ Command: tagged(message.type, json) });
-  }
-  if (!isNotificationMessage(message)) return null;
-  const result = resultJson(message.result);
-  const { id } = message;
-  if (id.kind !== "completion") {
-    return JSON.stringify({ Notification: { Signal: { id: signalIdJson(id), result } } });
-  }
-  const completion = completionJson(message, id.completionId);
-  const name = notificationName(message.type);
-  return JSON.stringify({ Notification: { Completion: { [name]: completion } } });
+  return message === undefined ? null : textOf(message, callee, describe, FULL);
 }
 
 /** Without payloads. */
@@ -84,16 +73,47 @@ export function entryLiteText(
   describe: DescribeTarget,
 ): string | null {
   const message = decode(type, body);
-  if (message === undefined) return null;
+  return message === undefined ? null : textOf(message, callee, describe, LITE);
+}
+
+/** What of an entry is shown. */
+interface Form {
+  readonly command: (json: object) => object;
+  readonly notification: (notification: Notification) => object;
+}
+
+const FULL: Form = {
+  command: (json) => json,
+  notification: (notification) => {
+    const { type, id, result } = notification;
+    if (id.kind !== "completion") {
+      return { Signal: { id: signalIdJson(id), result: resultJson(result) } };
+    }
+    const completion = completionJson(notification, id.completionId);
+    return { Completion: { [notificationName(type)]: completion } };
+  },
+};
+
+const LITE: Form = {
+  command: withoutPayloads,
+  notification: ({ type, id, result }) => {
+    const ty = id.kind === "completion" ? { Completion: notificationName(type) } : "Signal";
+    return { ty, id: notificationIdJson(id), result: resultName(result) };
+  },
+};
+
+function textOf(
+  message: Message,
+  callee: SqlArgument,
+  describe: DescribeTarget,
+  form: Form,
+): string | null {
   if (isCommandMessage(message)) {
-    const full = commandJson(message, typeof callee === "string" ? callee : null, describe);
-    return JSON.stringify({ Command: tagged(message.type, withoutPayloads(full)) });
+    const json = commandJson(message, typeof callee === "string" ? callee : null, describe);
+    return JSON.stringify({ Command: tagged(message.type, form.command(json)) });
   }
   if (!isNotificationMessage(message)) return null;
-  const { id } = message;
-  const ty = id.kind === "completion" ? { Completion: notificationName(message.type) } : "Signal";
-  const json = { ty, id: notificationIdJson(id), result: resultName(message.result) };
-  return JSON.stringify({ Notification: json });
+  return JSON.stringify({ Notification: form.notification(message) });
 }
 
 function decode(type: SqlArgument, body: SqlArgument): Message | undefined {
@@ -106,20 +126,9 @@ function decode(type: SqlArgument, body: SqlArgument): Message | undefined {
   }
 }
 
-function isCommandMessage(message: Message): message is Command {
-  return isCommand(message.type);
-}
-
-function isNotificationMessage(message: Message): message is Notification {
-  return isNotification(message.type);
-}
-
 function tagged(type: number, json: object): object {
   return { [commandName(type) ?? ""]: json };
 }
-
-/** The end of the year 9999 stands for later times, which clients cannot show: the `restate` CLI dies of them. */
-const TIME_MS_MAX = 253_402_300_799_999;
 
 function commandJson(command: Command, callee: string | null, describe: DescribeTarget): object {
   const { name } = command;
@@ -130,7 +139,8 @@ function commandJson(command: Command, callee: string | null, describe: Describe
       return { result: outcomeJson(command.result), name };
     case MessageType.SleepCommand:
       return {
-        wake_up_time: Math.min(command.wakeUpTimeMs, TIME_MS_MAX),
+        // Later times the `restate` CLI cannot show: it dies of them.
+        wake_up_time: Math.min(command.wakeUpTimeMs, RFC3339_MS_MAX),
         completion_id: command.resultCompletionId,
         name,
       };
