@@ -15,6 +15,7 @@ import {
   parseSize,
   parseTimeout,
 } from "./config-values.ts";
+import { REPLICA_OPTIONS } from "./replica-options.ts";
 import { RETENTION_MS_MAX } from "./machine/settings.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -36,10 +37,18 @@ export const OPTIONS: readonly Option[] = [
   option(
     "--durability <level>",
     "DURABILITY",
-    "when an effect may leave: disk (after fdatasync) or none",
+    "when an effect may leave: disk (after fdatasync), bucket (after its segment is stored, too) or none",
   )
-    .choices(["disk", "none"])
+    .choices(["disk", "bucket", "none"])
     .default("disk"),
+  option(
+    "--blob-threshold <size>",
+    "BLOB_THRESHOLD",
+    "payloads of this size and more are stored once, beside the database",
+  )
+    .argParser(parseSize)
+    .default(256 * 1024, "256KiB"),
+  ...REPLICA_OPTIONS,
   option("--max-request-size <size>", "MAX_REQUEST_SIZE", "largest request body on the ingress")
     .argParser(parseSize)
     .default(32 * MIB, "32MiB"),

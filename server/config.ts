@@ -4,6 +4,7 @@
  */
 import { Command } from "commander";
 import type { LogLevel } from "./base/log.ts";
+import { ConfigError } from "./config-error.ts";
 import { OPTIONS } from "./config-options.ts";
 import {
   type Address,
@@ -12,6 +13,7 @@ import {
   parseHttpUrl,
   parseToken,
 } from "./config-values.ts";
+import { type ReplicaConfig, type ReplicaFlags, replicaFrom } from "./replica-config.ts";
 import { DEFAULT_SETTINGS, type MachineSettings } from "./machine/settings.ts";
 
 export interface Config {
@@ -19,7 +21,11 @@ export interface Config {
   readonly admin: Address;
   readonly adminToken: string | null;
   readonly data: string;
-  readonly durability: "disk" | "none";
+  readonly durability: "disk" | "bucket" | "none";
+  /** Payloads of this size and more are stored once, beside the database. */
+  readonly blobThresholdBytes: number;
+  /** Null: the journal is on this disk alone. */
+  readonly replica: ReplicaConfig | null;
   readonly requestBytesMax: number;
   readonly messageBytesMax: number;
   readonly eagerStateBytesMax: number;
@@ -45,11 +51,6 @@ export interface OtlpConfig {
   readonly serviceName: string;
 }
 
-/** The settings contradict each other or promise what cannot be kept. */
-export class ConfigError extends Error {
-  override readonly name = "ConfigError";
-}
-
 export function serveCommand(run: (config: Config) => Promise<void>): Command {
   const command = new Command("serve")
     .description("Run the server: journal calls, invoke handlers, resume them after any failure.")
@@ -59,12 +60,13 @@ export function serveCommand(run: (config: Config) => Promise<void>): Command {
 }
 
 /** The values as commander names them after their flags. */
-interface Flags {
+interface Flags extends ReplicaFlags {
   readonly ingress: Address;
   readonly admin: Address;
   readonly adminToken?: string;
   readonly data: string;
   readonly durability: Config["durability"];
+  readonly blobThreshold: number;
   readonly maxRequestSize: number;
   readonly maxMessageSize: number;
   readonly maxAttempts: number;
@@ -110,6 +112,8 @@ function configFrom(flags: Flags, env: Environment): Config {
     adminToken,
     data: flags.data,
     durability: flags.durability,
+    blobThresholdBytes: flags.blobThreshold,
+    replica: replicaFrom(flags),
     requestBytesMax: flags.maxRequestSize,
     messageBytesMax: flags.maxMessageSize,
     eagerStateBytesMax: flags.eagerStateLimit,
@@ -192,4 +196,5 @@ Logs are JSON lines on stderr. SIGTERM and SIGINT drain and close; a second one 
 Examples:
   holdfast serve
   holdfast serve --data /var/lib/holdfast --ingress 0.0.0.0:8080
+  holdfast serve --data /var/lib/holdfast --bucket s3://journal/production --durability bucket
   HOLDFAST_DATA=/var/lib/holdfast holdfast serve`;

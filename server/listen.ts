@@ -1,5 +1,5 @@
 /** The two listeners of the server: both listen, or none does. */
-import { ConfigError } from "./config.ts";
+import { ConfigError } from "./config-error.ts";
 import type { Address } from "./config-values.ts";
 import { Listener, type ListenerOptions } from "./http/listener.ts";
 

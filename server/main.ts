@@ -1,7 +1,8 @@
 /** The process: command line in, exit code out. 2: bad command line or configuration. 1: the server could not go on. */
 import { Command } from "commander";
 import { boot, type Server } from "./boot.ts";
-import { type Config, ConfigError, serveCommand, unknownVariables } from "./config.ts";
+import { type Config, serveCommand, unknownVariables } from "./config.ts";
+import { ConfigError } from "./config-error.ts";
 import { errorFields, jsonLog } from "./base/log.ts";
 import { systemClock } from "./base/clock.ts";
 import { VERSION } from "./version.ts";

@@ -11,7 +11,7 @@ test("health and version are told under every prefix", async () => {
   const { request } = await start();
   for (const prefix of ["", "/v2", "/v3", "/v4"]) {
     const health = await request("GET", `${prefix}/health`);
-    assert.deepEqual([health.status, health.text], [200, ""]);
+    assert.deepEqual([health.status, health.json], [200, { status: "ok", note: 1 }]);
     const version = await request("GET", `${prefix}/version`);
     assert.equal(at(version.json, "version"), "1.2.3");
     assert.equal(at(version.json, "min_admin_api_version"), 2);

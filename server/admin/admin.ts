@@ -20,7 +20,7 @@ import { operationRoutes } from "./operation-routes.ts";
 import { queryRoute, type RunQuery } from "./query-route.ts";
 import { Registrar } from "./registrar.ts";
 import { API_VERSIONS, type Route, routesApp } from "./routes.ts";
-import { type MetricsText, serverRoutes } from "./server-routes.ts";
+import { type HealthDetail, type MetricsText, serverRoutes } from "./server-routes.ts";
 import { serviceRoutes } from "./service-routes.ts";
 import { UNSUPPORTED_ROUTES } from "./unsupported-routes.ts";
 
@@ -36,6 +36,8 @@ export interface AdminOptions {
   readonly live: LiveAttempts;
   readonly query: RunQuery;
   readonly metrics: () => Promise<MetricsText>;
+  /** What `/health` tells everybody, without a token. */
+  readonly health: () => HealthDetail;
   readonly discover: Discover;
   /** Why a deployment may not have this address; null when it may. */
   readonly targetProblem: TargetProblem;

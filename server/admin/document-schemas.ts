@@ -364,6 +364,27 @@ export const SCHEMAS = {
     "min_admin_api_version",
     "max_admin_api_version",
   ),
+  Health: object(
+    {
+      status: oneOf("ok", "degraded"),
+      held: {
+        ...boolean,
+        description: "Restored to an earlier moment: nothing goes out until it is released",
+      },
+      replica: object(
+        {
+          state: oneOf("shipping", "behind", "unreachable"),
+          epoch: count,
+          accepted_segment: count,
+          unshipped_bytes: count,
+          lag_ms: count,
+          trouble: orNull(string),
+        },
+        "state",
+      ),
+    },
+    "status",
+  ),
   ClusterHealth: object({ cluster_name: string }, "cluster_name"),
   QueryRequest: object({ query: string }, "query"),
   QueryRows: object({ rows: list({ type: "object", additionalProperties: true }) }, "rows"),

@@ -1,5 +1,5 @@
 /** The paths on the server itself, on SQL, and on what is not supported, for the OpenAPI document; pure. */
-import { answer, empty, operation, pathParameter } from "./document-parts.ts";
+import { answer, operation, pathParameter } from "./document-parts.ts";
 import type { View } from "./view.ts";
 
 const server = "server";
@@ -46,7 +46,7 @@ export const SERVER_PATHS = {
       id: "health",
       tag: server,
       summary: "Is the server up? Asks for no token",
-      success: { 200: empty("It is") },
+      success: { 200: answer("It is; `degraded` where something needs an eye", "Health") },
     }),
   },
   "/version": {

@@ -102,6 +102,7 @@ export function optionsOf(world: FakeWorld, fixture: Omit<Fixture, "world">): Ad
       return fixture.rows;
     },
     metrics: async () => ({ contentType: "text/plain; version=0.0.4", body: "up 1\n" }),
+    health: () => ({ status: "ok", note: 1 }),
     defaults: { inactivityTimeoutMs: 60_000, abortTimeoutMs: 600_000 },
     settings: DEFAULT_SETTINGS,
     routingHeaders: [],

@@ -1,5 +1,5 @@
 /** Routes on the server itself: whether it lives, which it is, what it measures, what this API is. */
-import { emptyAnswer, jsonAnswer } from "./admin-error.ts";
+import { jsonAnswer } from "./admin-error.ts";
 import { adminDocument } from "./admin-document.ts";
 import { API_VERSIONS, type Route } from "./routes.ts";
 
@@ -30,9 +30,22 @@ export interface ServerRoutesOptions {
   /** Where callers find the ingress. */
   readonly ingressUrl: string;
   readonly metrics: () => Promise<MetricsText>;
+  /** What `/health` tells beside that the server lives. */
+  readonly health: () => HealthDetail;
 }
 
-export function serverRoutes({ version, ingressUrl, metrics }: ServerRoutesOptions): Route[] {
+/** `degraded`: it serves, and something needs an eye. */
+export interface HealthDetail {
+  readonly status: "ok" | "degraded";
+  readonly [detail: string]: unknown;
+}
+
+export function serverRoutes({
+  version,
+  ingressUrl,
+  metrics,
+  health,
+}: ServerRoutesOptions): Route[] {
   const about = {
     version,
     min_admin_api_version: Math.min(...API_VERSIONS),
@@ -42,7 +55,7 @@ export function serverRoutes({ version, ingressUrl, metrics }: ServerRoutesOptio
   };
   return [
     { method: "GET", path: "/", handle: () => plainText(frontPage(version, ingressUrl)) },
-    { method: "GET", path: "/health", handle: () => emptyAnswer(200) },
+    { method: "GET", path: "/health", handle: () => jsonAnswer(200, health()) },
     { method: "GET", path: "/version", handle: () => jsonAnswer(200, about) },
     {
       method: "GET",

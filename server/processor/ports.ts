@@ -21,8 +21,11 @@ export interface Store {
   transact<T>(fn: (tx: Transactor) => T): T;
   /** Reads the last committed state, which may not be durable yet. The objects are not to be kept. */
   read<T>(fn: (reader: Reader) => T): T;
-  /** Calls back once everything committed before this call is durable; with an error when that cannot be had. */
-  barrier(done: (error: Error | null) => void): void;
+  /**
+   * Calls back once everything committed before this call is durable; with an error when that cannot be had. `synced` is called
+   * before, where the disk is done earlier than the rest: from then on it pays to commit the next batch.
+   */
+  barrier(done: (error: Error | null) => void, synced?: () => void): void;
   /** Everything that was committed is durable by now. */
   readonly isDurable: boolean;
   /** Not null while the next commit should wait, so that the log can start over; never rejects. */

@@ -61,6 +61,8 @@ export class Processor implements Door {
   #stopped = false;
   #nextReplyTo = 1;
   #barriersUnderWay = 0;
+  /** Those of them whose disk has not synced yet. */
+  #syncsUnderWay = 0;
   /** Turns for which the next batch has been growing, and its length in the last of them. */
   #turns = 0;
   #lengthBefore = 0;
@@ -137,7 +139,7 @@ export class Processor implements Door {
 
   #wake(): void {
     if (this.#scheduled || this.#stopped) return;
-    if (this.#isBarrierUnderWay && this.#queue.length < BATCH_INPUTS_MAX) return;
+    if (this.#isSyncUnderWay && this.#queue.length < BATCH_INPUTS_MAX) return;
     this.#scheduled = true;
     this.#schedule(this.#flush);
   }
@@ -253,9 +255,18 @@ export class Processor implements Door {
 
   #dispatchDurable(effects: readonly Effect[]): void {
     this.#barriersUnderWay += 1;
+    this.#syncsUnderWay += 1;
     const beganMs = performance.now();
+    let isSynced = false;
+    const synced = (): void => {
+      if (isSynced) return;
+      isSynced = true;
+      this.#syncsUnderWay -= 1;
+      if (this.#queue.length > 0) this.#wake();
+    };
     this.#options.store.barrier((error) => {
       this.#barriersUnderWay -= 1;
+      synced();
       this.#observer.barrier(performance.now() - beganMs);
       if (error !== null) return this.#fail(error);
       if (this.#stopped) return undefined;
@@ -263,15 +274,15 @@ export class Processor implements Door {
       for (const effect of effects) dispatch(effect, ports, this.#answer);
       if (this.#queue.length > 0) this.#wake();
       return this.#relieve();
-    });
+    }, synced);
   }
 
   /**
-   * What is committed now would have to wait for the next barrier, which begins when this one ends: so it collects until then,
+   * What is committed now would have to wait for the next sync, which begins when this one ends: so it collects until then,
    * and costs one transaction instead of several.
    */
-  get #isBarrierUnderWay(): boolean {
-    return this.#barriersUnderWay > 0;
+  get #isSyncUnderWay(): boolean {
+    return this.#syncsUnderWay > 0;
   }
 
   readonly #answer = (effect: ReplyEffect): void => {

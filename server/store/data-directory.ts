@@ -12,7 +12,7 @@ export const LOCK_FILE = "holdfast.lock";
 const DIRECTORY_MODE = 0o700;
 
 /** Makes the directory where it is missing, and sees to it that this process may use it. */
-export function prepareDirectory(directory: string): void {
+function prepareDirectory(directory: string): void {
   try {
     const made = fs.mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE });
     if (!fs.statSync(directory).isDirectory()) throw notADirectory(directory);
@@ -51,7 +51,7 @@ export interface DirectoryLock {
  * transaction in a SQLite database, so it ends with the process however that ends. The file must not be opened by other means:
  * closing any descriptor of it would release the lock (POSIX record locks).
  */
-export function lockDirectory(directory: string): DirectoryLock {
+function lockDirectory(directory: string): DirectoryLock {
   const file = path.join(directory, LOCK_FILE);
   let db: Database.Database | undefined;
   try {
@@ -68,6 +68,12 @@ export function lockDirectory(directory: string): DirectoryLock {
       throw new DataDirectoryLocked(directory);
     throw directoryError(directory, error);
   }
+}
+
+/** Makes the directory where it is missing, and holds it for this process before anything is in it. */
+export function holdDirectory(directory: string): DirectoryLock {
+  prepareDirectory(directory);
+  return lockDirectory(directory);
 }
 
 function notADirectory(directory: string): DataDirectoryError {

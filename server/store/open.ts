@@ -12,8 +12,7 @@ import {
   DATABASE_FILE,
   directoryError,
   type DirectoryLock,
-  lockDirectory,
-  prepareDirectory,
+  holdDirectory,
   syncDirectory,
 } from "./data-directory.ts";
 import { DataDirectoryError } from "./data-directory-error.ts";
@@ -21,6 +20,13 @@ import { migrate } from "./migrate.ts";
 
 /** `disk`: a barrier is an fdatasync. `none`: nothing is synced, for tests and throw-away development. */
 export type StoreDurability = "disk" | "none";
+
+export interface OpenOptions {
+  /** On the directory, held already; released on close, or when opening fails. Default: one is taken. */
+  readonly lock?: DirectoryLock;
+  /** The write-ahead log goes on where it is, for somebody who copies it; else it is emptied. */
+  readonly keepWal?: boolean;
+}
 
 export interface OpenDatabase {
   readonly db: Database.Database;
@@ -37,20 +43,23 @@ const WAL_FILE_BYTES_MAX = 64 * 1024 * 1024;
 /** How long a commit waits for a foreign program that holds the write lock, such as a `sqlite3` shell. */
 const BUSY_TIMEOUT_MS = 5000;
 
-export function openDatabase(directory: string, durability: StoreDurability): OpenDatabase {
-  prepareDirectory(directory);
-  const lock = lockDirectory(directory);
+export function openDatabase(
+  directory: string,
+  durability: StoreDurability,
+  options: OpenOptions = {},
+): OpenDatabase {
+  const lock = options.lock ?? holdDirectory(directory);
   const file = path.join(directory, DATABASE_FILE);
   let db: Database.Database | undefined;
   try {
     db = new Database(file, { timeout: BUSY_TIMEOUT_MS });
     configure(db, durability);
     migrate(db);
-    db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    if (options.keepWal !== true) db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
     const walFd = fs.openSync(`${file}-wal`, "r+");
     const databaseFd = fs.openSync(file, "r+");
     if (durability === "disk") {
-      // A foreign reader may have kept the checkpoint from its end: then the rest is in the log alone.
+      // What is in the log alone: all of it, or what a foreign reader kept from being copied.
       fs.fdatasyncSync(walFd);
       syncDirectory(directory);
     }

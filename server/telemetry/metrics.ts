@@ -7,6 +7,7 @@ import type { AttemptSeen, BatchSeen, RequestSeen, StepSeen } from "../processor
 import { AttemptMetrics, type AttemptSources } from "./attempt-metrics.ts";
 import { IngressMetrics } from "./ingress-metrics.ts";
 import { StepMetrics } from "./step-metrics.ts";
+import { ReplicaMetrics, type ReplicaSources } from "./replica-metrics.ts";
 import { DISK_BUCKETS_SECONDS, secondsOf } from "./seconds.ts";
 import { type CounterFacts, registerSum, registerSums, type Sum } from "./sums.ts";
 
@@ -65,6 +66,11 @@ export class Metrics {
 
   barrier(waitedMs: number): void {
     this.#barriers.observe(secondsOf(waitedMs));
+  }
+
+  /** Adds what is known of the replica. */
+  addReplica(read: () => ReplicaSources): ReplicaMetrics {
+    return new ReplicaMetrics(this.#registry, read);
   }
 
   /** Adds a counter whose sums somebody else keeps. */

@@ -4,6 +4,7 @@ import type { Log } from "../base/log.ts";
 import type { Observer } from "../processor/observer.ts";
 import type { AttemptSources } from "./attempt-metrics.ts";
 import { Metrics, type Scrape } from "./metrics.ts";
+import type { ReplicaSources } from "./replica-metrics.ts";
 import type { Tracing, TracingOptions } from "./tracing.ts";
 
 export interface TelemetryOptions {
@@ -21,6 +22,8 @@ export interface TelemetryOptions {
 
 export interface Telemetry {
   readonly observer: Observer;
+  /** From then on the replica is among the metrics. Returns what is told of each segment that is stored. */
+  watchReplica(read: () => ReplicaSources): (durationMs: number, bytes: number) => void;
   /** What Prometheus reads. */
   metrics(): Promise<Scrape>;
   /** Exports the last spans; never rejects. */
@@ -33,6 +36,10 @@ export async function createTelemetry(options: TelemetryOptions): Promise<Teleme
   if (tracing !== null) showSpans(metrics, tracing);
   return {
     observer: observerOf(metrics, tracing),
+    watchReplica: (read) => {
+      const replica = metrics.addReplica(read);
+      return (durationMs, bytes) => replica.put(durationMs, bytes);
+    },
     metrics: () => metrics.scrape(),
     shutdown: async () => tracing?.shutdown(),
   };

@@ -1,0 +1,257 @@
+/**
+ * The writer of a replica: ships what is committed, stores restore points, renews its lease, deletes what is past its retention, and
+ * says how far it is. Once fenced it acknowledges nothing more.
+ */
+import type { Log } from "../base/log.ts";
+import { Appender } from "./appender.ts";
+import type { Attachment } from "./attachment.ts";
+import type { BlobSource } from "./blob-source.ts";
+import { BlobUploader } from "./blob-uploader.ts";
+import type { Bucket } from "./bucket.ts";
+import type { BucketWatch, Trouble } from "./bucket-watch.ts";
+import type { FencedError } from "./fenced-error.ts";
+import { LeaseKeeper } from "./lease.ts";
+import { cleanState, readReplicaFile, type ReplicaFile, writeReplicaFile } from "./replica-file.ts";
+import type { RetentionPolicy } from "./retention.ts";
+import type { Shipping } from "./replicated-store.ts";
+import type { Segment, WalPosition } from "./segment.ts";
+import { Shipper } from "./shipper.ts";
+import { Snapshotter } from "./snapshotter.ts";
+import type { Source } from "./source.ts";
+import { sweep } from "./sweep.ts";
+import { WalThread } from "./wal-thread.ts";
+
+export interface ReplicatorOptions {
+  readonly bucket: Bucket;
+  readonly watch: BucketWatch;
+  readonly attachment: Attachment;
+  readonly source: Source;
+  readonly blobs: BlobSource;
+  readonly directory: string;
+  readonly isEager: boolean;
+  readonly segmentIntervalMs: number;
+  readonly segmentBytes: number;
+  readonly snapshotIntervalMs: number;
+  readonly snapshotSegments: number;
+  readonly unshippedBytesMax: number;
+  readonly retention: RetentionPolicy;
+  readonly leaseMs: number;
+  readonly after: (ms: number, fn: () => void) => () => void;
+  readonly nowMs: () => number;
+  readonly monotonicMs: () => number;
+  readonly random: () => number;
+  readonly log: Log;
+  readonly onPut: (durationMs: number, bytes: number) => void;
+  /** Somebody else writes the history: the process must end. */
+  readonly onFenced: (error: FencedError) => void;
+  /** The replica cannot go on: the process must end. */
+  readonly onFatal: (error: unknown) => void;
+}
+
+export interface ReplicaStatus {
+  readonly url: string;
+  readonly epoch: number;
+  readonly acceptedSeq: number;
+  readonly unshippedBytes: number;
+  readonly lagMs: number;
+  readonly lastSnapshot: { readonly seq: number; readonly atMs: number } | null;
+  readonly trouble: Trouble | null;
+}
+
+export class Replicator implements Shipping {
+  readonly #options: ReplicatorOptions;
+  readonly #pages: WalThread;
+  readonly #appender: Appender;
+  readonly #shipper: Shipper;
+  readonly #snapshotter: Snapshotter;
+  readonly #lease: LeaseKeeper;
+  #file: ReplicaFile;
+  #lastSnapshot: ReplicaStatus["lastSnapshot"] = null;
+  #snapshotSeq: number;
+  #acceptedSinceSnapshot = 0;
+  #isSnapshotting = false;
+  #cancelSnapshot: (() => void) | null = null;
+  #closed = false;
+
+  constructor(options: ReplicatorOptions) {
+    const { bucket, attachment, source, directory, blobs } = options;
+    const file = readReplicaFile(directory);
+    if (file === null) throw new Error(`${directory} is not attached to a replica`);
+    this.#options = options;
+    this.#file = file;
+    this.#snapshotSeq = attachment.end.seq;
+    this.#pages = new WalThread(source.file);
+    const uploader = new BlobUploader(bucket, blobs);
+    this.#appender = this.#makeAppender();
+    const { identity } = attachment;
+    this.#snapshotter = new Snapshotter({
+      ...options,
+      pages: this.#pages,
+      appender: this.#appender,
+      blobs: uploader,
+      replicaId: identity.replicaId,
+      epoch: identity.epoch,
+    });
+    this.#shipper = new Shipper({
+      ...options,
+      pages: this.#pages,
+      appender: this.#appender,
+      start: attachment.start,
+      intervalMs: options.segmentIntervalMs,
+      uploadNewBlobs: () => uploader.uploadNew(),
+      makeBase: (reason) => this.#makeBase(reason),
+      noteEnd: (end) => this.#note({ restart: end }),
+      onDefect: options.onFatal,
+      onLost: (reason) =>
+        options.log.warn("replica-continuity-lost", { reason, follows: "a snapshot" }),
+    });
+    this.#lease = new LeaseKeeper({ ...options, identity, ttlMs: options.leaseMs });
+    source.replicate({
+      mayStartOver: this.#shipper.mayStartOver,
+      commitGate: () => this.#shipper.commitGate,
+    });
+  }
+
+  /** Begins to ship. */
+  start(): void {
+    this.#shipper.start();
+    this.#lease.start();
+    this.#armSnapshot();
+  }
+
+  get isShipped(): boolean {
+    return this.#shipper.isShipped;
+  }
+
+  whenShipped(done: (error: Error | null) => void): void {
+    this.#shipper.whenShipped(done);
+  }
+
+  status(): ReplicaStatus {
+    return {
+      url: this.#options.bucket.url,
+      epoch: this.#options.attachment.identity.epoch,
+      acceptedSeq: this.#appender.acceptedSeq,
+      unshippedBytes: this.#shipper.unshippedBytes,
+      lagMs: this.#shipper.lagMs,
+      lastSnapshot: this.#lastSnapshot,
+      trouble: this.#options.watch.trouble,
+    };
+  }
+
+  /** Ships what is left, for so long at most. False: something is not in the bucket. */
+  async stop(timeoutMs: number): Promise<boolean> {
+    this.#closed = true;
+    this.#cancelSnapshot?.();
+    const isShipped = await this.#shippedWithin(timeoutMs);
+    await this.#lease.close();
+    this.#shipper.close();
+    this.#appender.close();
+    await this.#pages.close();
+    if (!isShipped) {
+      this.#options.log.warn("replica-not-shipped", {
+        unshippedBytes: this.#shipper.unshippedBytes,
+        meaning: "the next start on this directory stores a snapshot",
+      });
+    }
+    return isShipped;
+  }
+
+  /** After the store is closed, all of it shipped: the database file alone is the state. */
+  noteClean(): void {
+    const seq = this.#appender.acceptedSeq;
+    this.#note({
+      shippedSeq: seq,
+      clean: cleanState(this.#options.source.file, seq),
+      restart: null,
+    });
+  }
+
+  async #shippedWithin(timeoutMs: number): Promise<boolean> {
+    let cancel: () => void = () => {};
+    const timeout = new Promise<boolean>((resolve) => {
+      cancel = this.#options.after(timeoutMs, () => resolve(false));
+    });
+    const shipped = this.#shipper.caughtUp().then(
+      () => true,
+      () => false,
+    );
+    const isShipped = await Promise.race([shipped, timeout]);
+    cancel();
+    return isShipped;
+  }
+
+  #makeAppender(): Appender {
+    const { bucket, attachment, watch, onPut, after, random, nowMs } = this.#options;
+    return new Appender({
+      bucket,
+      ...attachment,
+      after,
+      random,
+      nowMs,
+      onPut,
+      onTrouble: (error) => watch.failed(error),
+      onAccepted: (segment) => this.#accepted(segment),
+      onFenced: (error) => {
+        this.#shipper.fail(error);
+        this.#options.onFenced(error);
+      },
+    });
+  }
+
+  #accepted(segment: Segment): void {
+    this.#options.watch.answered();
+    this.#shipper.accepted(segment);
+    this.#lease.accepted();
+    this.#acceptedSinceSnapshot += 1;
+    if (this.#acceptedSinceSnapshot >= this.#options.snapshotSegments) this.#snapshot();
+  }
+
+  #makeBase(reason: string): Promise<{ position: WalPosition; commits: number; seq: number }> {
+    this.#options.log.info("replica-base", { reason });
+    return this.#snapshotter.makeBase().then((base) => {
+      this.#snapshotted(base.seq);
+      return base;
+    });
+  }
+
+  #armSnapshot(): void {
+    this.#cancelSnapshot = this.#options.after(this.#options.snapshotIntervalMs, () => {
+      this.#armSnapshot();
+      this.#snapshot();
+    });
+  }
+
+  /** A restore point, when anything was shipped since the last. */
+  #snapshot(): void {
+    if (this.#isSnapshotting || this.#closed || this.#acceptedSinceSnapshot === 0) return;
+    this.#isSnapshotting = true;
+    this.#takeSnapshot()
+      .catch((error: unknown) => {
+        if (!this.#closed) this.#options.onFatal(error);
+      })
+      .finally(() => (this.#isSnapshotting = false));
+  }
+
+  async #takeSnapshot(): Promise<void> {
+    const { log, monotonicMs } = this.#options;
+    const beganMs = monotonicMs();
+    const taken = await this.#snapshotter.takeAt(this.#shipper);
+    if (taken === null) return;
+    this.#snapshotted(taken.seq);
+    log.info("snapshot", { ...taken, tookMs: Math.round(monotonicMs() - beganMs) });
+    const swept = await sweep(this.#options);
+    if (swept.snapshots + swept.segments + swept.blobs > 0) log.info("replica-swept", { ...swept });
+  }
+
+  #snapshotted(seq: number): void {
+    this.#acceptedSinceSnapshot = 0;
+    this.#lastSnapshot = { seq, atMs: this.#options.nowMs() };
+    this.#note({ shippedSeq: Math.min(seq, this.#appender.acceptedSeq) });
+  }
+
+  #note(change: Partial<ReplicaFile>): void {
+    this.#file = { ...this.#file, ...change };
+    writeReplicaFile(this.#options.directory, this.#file);
+  }
+}

@@ -1,0 +1,113 @@
+/** Stores the whole: as a restore point now and then, and as the base of a history that does not follow from what was there. */
+import fs from "node:fs";
+import path from "node:path";
+import type { Appender } from "./appender.ts";
+import type { BlobUploader } from "./blob-uploader.ts";
+import type { Bucket } from "./bucket.ts";
+import { snapshotKey } from "./names.ts";
+import type { Appended, Shipper } from "./shipper.ts";
+import type { WalPosition } from "./segment.ts";
+import { durable, type Source } from "./source.ts";
+import type { WalThread } from "./wal-thread.ts";
+
+const FILE = "snapshot.tmp";
+const NO_HASH = new Uint8Array(32);
+
+export interface SnapshotterOptions {
+  readonly bucket: Bucket;
+  readonly source: Source;
+  readonly pages: Pick<WalThread, "pin" | "write" | "release">;
+  readonly appender: Appender;
+  readonly blobs: BlobUploader;
+  readonly replicaId: Uint8Array;
+  readonly epoch: number;
+  readonly directory: string;
+  readonly nowMs: () => number;
+}
+
+export interface StoredSnapshot {
+  readonly seq: number;
+  /** Bytes in the bucket. */
+  readonly size: number;
+}
+
+export class Snapshotter {
+  readonly #options: SnapshotterOptions;
+  readonly #file: string;
+  /** One pin, one file: one after another. */
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(options: SnapshotterOptions) {
+    this.#options = options;
+    this.#file = path.join(options.directory, FILE);
+  }
+
+  /** A restore point: the state after a segment. Null when the log was given up meanwhile: then a base follows by itself. */
+  takeAt(shipper: Shipper): Promise<StoredSnapshot | null> {
+    return this.#alone(async () => {
+      const { pages, appender } = this.#options;
+      const hold = shipper.hold();
+      let at: Appended | null;
+      let written: Written;
+      try {
+        at = await shipper.cutAt(() => pages.pin());
+        if (at === null) return null;
+        written = await this.#write(at.seq, at.hash);
+        if (hold.isBroken()) return null;
+      } finally {
+        hold.release();
+        await pages.release();
+      }
+      await appender.whenAccepted(at.seq);
+      await this.#store(at.seq);
+      return { seq: at.seq, size: written.size };
+    });
+  }
+
+  /** For the shipper: everything as it is now, as a base segment. */
+  makeBase(): Promise<{ position: WalPosition; commits: number; seq: number }> {
+    return this.#alone(async () => {
+      const { bucket, source, pages, appender, blobs } = this.#options;
+      // A snapshot that waits for hours to be stored is worth nothing: first the bucket has to answer.
+      await bucket.get(snapshotKey(appender.nextSeq, this.#options.epoch));
+      const { commits } = source.head();
+      let written: Written;
+      try {
+        await pages.pin();
+        await durable(source);
+        written = await this.#write(appender.nextSeq, NO_HASH);
+      } finally {
+        await pages.release();
+      }
+      await blobs.uploadAll();
+      await this.#store(appender.nextSeq);
+      const { position, databasePages, hash, size } = written;
+      const base = { kind: "base", databasePages, position, snapshotHash: hash } as const;
+      const seq = appender.append({ ...base, snapshotSize: size });
+      return { position, commits, seq };
+    });
+  }
+
+  #write(seq: number, segmentHash: Uint8Array): Promise<Written> {
+    const { pages, epoch, replicaId, nowMs } = this.#options;
+    const head = { seq, epoch, replicaId, segmentHash, timeMs: nowMs() };
+    return pages.write({ file: this.#file, ...head });
+  }
+
+  async #store(seq: number): Promise<void> {
+    const { bucket, epoch } = this.#options;
+    try {
+      await bucket.putFile(snapshotKey(seq, epoch), this.#file);
+    } finally {
+      fs.rmSync(this.#file, { force: true });
+    }
+  }
+
+  #alone<T>(run: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(run);
+    this.#turn = result.catch(() => {});
+    return result;
+  }
+}
+
+type Written = Awaited<ReturnType<WalThread["write"]>>;

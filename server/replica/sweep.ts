@@ -1,0 +1,76 @@
+/** Deletes what no restore point needs. Whatever fails is tried again after the next snapshot. */
+import type { Attachment } from "./attachment.ts";
+import type { BlobSource } from "./blob-source.ts";
+import type { Bucket, ObjectInfo } from "./bucket.ts";
+import { blobKey, leaseKey, LEASES, parseSnapshotKey, SEGMENTS, SNAPSHOTS } from "./names.ts";
+import { expiredSnapshots, isExpiredSegment, type RetentionPolicy } from "./retention.ts";
+
+const DELETED_AT_ONCE = 1000;
+
+export interface SweepOptions {
+  readonly bucket: Bucket;
+  readonly blobs: BlobSource;
+  readonly retention: RetentionPolicy;
+  readonly attachment: Attachment;
+  readonly nowMs: () => number;
+}
+
+export interface Swept {
+  readonly snapshots: number;
+  readonly segments: number;
+  readonly blobs: number;
+}
+
+/** Snapshots first, so that no restore begins with one whose segments are going. */
+export async function sweep(options: SweepOptions): Promise<Swept> {
+  const { bucket, retention, nowMs } = options;
+  const snapshots: ObjectInfo[] = [];
+  for await (const each of bucket.list(SNAPSHOTS)) snapshots.push(each);
+  const { deleted, oldestKept } = expiredSnapshots(snapshots, retention, nowMs());
+  if (deleted.length > 0) await bucket.delete(deleted.map(({ key }) => key));
+  if (oldestKept === null) return { snapshots: 0, segments: 0, blobs: 0 };
+  const segments = await sweepSegments(bucket, oldestKept);
+  await sweepLeases(options, oldestKept);
+  const blobs = await sweepBlobs(options, oldestKept);
+  return { snapshots: deleted.length, segments, blobs };
+}
+
+/** In their order, so that what is left has no gap. */
+async function sweepSegments(bucket: Bucket, oldestKept: ObjectInfo): Promise<number> {
+  let count = 0;
+  let keys: string[] = [];
+  for await (const each of bucket.list(SEGMENTS)) {
+    if (each.key >= SEGMENTS + oldestKept.key.slice(SNAPSHOTS.length)) break;
+    if (!isExpiredSegment(each, oldestKept)) continue;
+    keys.push(each.key);
+    count += 1;
+    if (keys.length < DELETED_AT_ONCE) continue;
+    await bucket.delete(keys);
+    keys = [];
+  }
+  if (keys.length > 0) await bucket.delete(keys);
+  return count;
+}
+
+/** Leases of writers that no kept restore point was written by. */
+async function sweepLeases({ bucket }: SweepOptions, oldestKept: ObjectInfo): Promise<void> {
+  const epoch = parseSnapshotKey(oldestKept.key)?.epoch ?? 1;
+  const keys: string[] = [];
+  for await (const { key } of bucket.list(LEASES)) if (key < leaseKey(epoch)) keys.push(key);
+  if (keys.length > 0) await bucket.delete(keys);
+}
+
+/** Payloads that nothing has named since before the oldest restore point. */
+async function sweepBlobs(
+  { bucket, blobs }: SweepOptions,
+  oldestKept: ObjectInfo,
+): Promise<number> {
+  let count = 0;
+  for (;;) {
+    const refs = blobs.unreferencedBlobs(oldestKept.modifiedAtMs, DELETED_AT_ONCE);
+    if (refs.length === 0) return count;
+    await bucket.delete(refs.map(blobKey));
+    blobs.forgetBlobs(refs);
+    count += refs.length;
+  }
+}
