@@ -5,7 +5,7 @@
 import fs from "node:fs";
 import type { Attachment } from "./attachment.ts";
 import type { Bucket } from "./bucket.ts";
-import { follow, readSegment } from "./chain.ts";
+import { follow, linkOf, readSegment } from "./chain.ts";
 import { claim } from "./claim.ts";
 import {
   isStillClean,
@@ -45,7 +45,6 @@ export interface AttachOptions {
   /** Make this directory the newest state, whatever came after it. */
   readonly rollBack: boolean;
   readonly nowMs: () => number;
-  readonly random: () => number;
 }
 
 /** The history as far as this directory may follow it. */
@@ -61,20 +60,14 @@ export async function attach(
   options: AttachOptions,
   locate: WalThread["locate"],
 ): Promise<Attachment> {
-  const { bucket, directory, host, nowMs, random, rollBack } = options;
+  const { bucket, directory, host, nowMs, rollBack } = options;
   for (;;) {
     const file = readReplicaFile(directory);
     const tail = await tailFor(options, file);
     const writerId = file?.writerId ?? newId();
     const replicaId = tail.last?.head.replicaId ?? newId();
-    const claimed = await claim(bucket, {
-      tail: tail.last,
-      replicaId,
-      writerId,
-      host,
-      nowMs,
-      random,
-    });
+    const identity = { replicaId, writerId, host };
+    const claimed = await claim(bucket, { tail: tail.last, identity, nowMs: nowMs() });
     // Somebody else was first, or this process slept: look again, and refuse if it comes to that.
     if (claimed.kind !== "claimed") continue;
     const { segment } = claimed;
@@ -91,8 +84,8 @@ export async function attach(
       rolledBack: file?.rolledBack === true && start === "base",
     });
     return {
-      identity: { replicaId, writerId, epoch, host },
-      end: { seq: nextSeq(segment), hash: segment.hash },
+      identity: { ...identity, epoch },
+      end: { seq: nextSeq(segment), hash: segment.hash, timeMs: segment.head.timeMs },
       start,
       shippedSeq,
     };
@@ -133,14 +126,16 @@ async function tailBehind(options: AttachOptions, file: ReplicaFile): Promise<Ta
   let last = await readSegment(bucket, file.shippedSeq);
   if (last === null) throw movedOn(options, "its last segment is deleted there already");
   let state = last.content.kind === "claim" ? null : last;
-  const from = { seq: last.head.seq, hash: last.hash, next: nextSeq(last) };
-  for await (const segment of follow(bucket, from)) {
+  for await (const segment of follow(bucket, linkOf(last))) {
     const { epoch, writerId, host, timeMs } = segment.head;
     const isOwn = equals(writerId, file.writerId);
     const isOurs = segment.content.kind === "claim" ? isOwn : epoch <= file.epoch;
     if (!isOurs && !rollBack) {
       const at = new Date(timeMs).toISOString();
-      throw movedOn(options, `${host} has written it since ${at} (epoch ${epoch}, segment ${segment.head.seq})`);
+      throw movedOn(
+        options,
+        `${host} has written it since ${at} (epoch ${epoch}, segment ${segment.head.seq})`,
+      );
     }
     last = segment;
     if (segment.content.kind !== "claim") state = segment;

@@ -67,7 +67,6 @@ export class Replicator implements Shipping {
   readonly #lease: LeaseKeeper;
   #file: ReplicaFile;
   #lastSnapshot: ReplicaStatus["lastSnapshot"] = null;
-  #snapshotSeq: number;
   #acceptedSinceSnapshot = 0;
   #isSnapshotting = false;
   #cancelSnapshot: (() => void) | null = null;
@@ -79,8 +78,7 @@ export class Replicator implements Shipping {
     if (file === null) throw new Error(`${directory} is not attached to a replica`);
     this.#options = options;
     this.#file = file;
-    this.#snapshotSeq = attachment.end.seq;
-    this.#pages = new WalThread(source.file);
+    this.#pages = new WalThread(source);
     const uploader = new BlobUploader(bucket, blobs);
     this.#appender = this.#makeAppender();
     const { identity } = attachment;

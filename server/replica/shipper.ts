@@ -8,7 +8,7 @@
  */
 import type { Appender } from "./appender.ts";
 import type { BlobRef, Segment, WalPosition } from "./segment.ts";
-import { durable, type Source } from "./source.ts";
+import { durable, type Head, type Source } from "./source.ts";
 import type { WalThread } from "./wal-thread.ts";
 
 /** So many segments are under way at once: more would cost PUTs and memory and save no time. */
@@ -60,6 +60,12 @@ interface Mark {
 export interface Appended {
   readonly seq: number;
   readonly hash: Uint8Array;
+}
+
+/** The end of what a reader holds. */
+interface Pinned {
+  readonly frame: number;
+  readonly salt1: number;
 }
 
 interface Waiter {
@@ -184,13 +190,14 @@ export class Shipper {
    * Runs `pin`, then cuts up to the frame it returns: the state it holds is that after the segment returned. Null when that cannot
    * be had, since the log was given up.
    */
-  async cutAt(pin: () => Promise<{ readonly frame: number }>): Promise<Appended | null> {
+  async cutAt(pin: () => Promise<Pinned>): Promise<Appended | null> {
     return this.#alone(async () => {
       if (this.#needsBase !== null) return null;
       const { commits } = this.#options.source.head();
-      const { frame } = await pin();
-      const isCut = await this.#cutTo({ commits, frames: frame });
-      return isCut ? this.#options.appender.last : null;
+      const { frame, salt1 } = await pin();
+      if (!(await this.#cutTo({ commits, frames: frame, salt1 }))) return null;
+      const { appender } = this.#options;
+      return { seq: appender.nextSeq - 1, hash: appender.lastHash };
     });
   }
 
@@ -316,7 +323,7 @@ export class Shipper {
   }
 
   /** Cuts and appends up to this frame. False when the log was given up meanwhile. */
-  async #cutTo(head: { readonly commits: number; readonly frames: number }): Promise<boolean> {
+  async #cutTo(head: Head): Promise<boolean> {
     const { source, pages, appender, segmentBytes, monotonicMs } = this.#options;
     const sinceMs = this.#dirtySinceMs ?? monotonicMs();
     this.#dirtySinceMs = null;
@@ -331,6 +338,7 @@ export class Shipper {
         from: this.#position,
         restarted: this.#endedAt !== null,
         toFrame: head.frames,
+        toSalt1: head.salt1,
         rawBytesMax: segmentBytes,
         blobs,
       });

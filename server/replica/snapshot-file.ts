@@ -115,7 +115,7 @@ function pagesOf(databaseFd: number): number {
 }
 
 function append(fd: number, bytes: Uint8Array): number {
-  for (let done = 0; done < bytes.length; ) {
+  for (let done = 0; done < bytes.length;) {
     done += fs.writeSync(fd, bytes, done, bytes.length - done);
   }
   return bytes.length;

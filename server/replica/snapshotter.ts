@@ -47,12 +47,14 @@ export class Snapshotter {
     return this.#alone(async () => {
       const { pages, appender } = this.#options;
       const hold = shipper.hold();
+      // Before the state: whatever ends after it, ends later.
+      const timeMs = this.#options.nowMs();
       let at: Appended | null;
       let written: Written;
       try {
         at = await shipper.cutAt(() => pages.pin());
         if (at === null) return null;
-        written = await this.#write(at.seq, at.hash);
+        written = await this.#write(at.seq, at.hash, timeMs);
         if (hold.isBroken()) return null;
       } finally {
         hold.release();
@@ -71,11 +73,12 @@ export class Snapshotter {
       // A snapshot that waits for hours to be stored is worth nothing: first the bucket has to answer.
       await bucket.get(snapshotKey(appender.nextSeq, this.#options.epoch));
       const { commits } = source.head();
+      const timeMs = this.#options.nowMs();
       let written: Written;
       try {
         await pages.pin();
         await durable(source);
-        written = await this.#write(appender.nextSeq, NO_HASH);
+        written = await this.#write(appender.nextSeq, NO_HASH, timeMs);
       } finally {
         await pages.release();
       }
@@ -88,9 +91,9 @@ export class Snapshotter {
     });
   }
 
-  #write(seq: number, segmentHash: Uint8Array): Promise<Written> {
-    const { pages, epoch, replicaId, nowMs } = this.#options;
-    const head = { seq, epoch, replicaId, segmentHash, timeMs: nowMs() };
+  #write(seq: number, segmentHash: Uint8Array, timeMs: number): Promise<Written> {
+    const { pages, epoch, replicaId } = this.#options;
+    const head = { seq, epoch, replicaId, segmentHash, timeMs };
     return pages.write({ file: this.#file, ...head });
   }
 

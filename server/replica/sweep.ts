@@ -3,7 +3,13 @@ import type { Attachment } from "./attachment.ts";
 import type { BlobSource } from "./blob-source.ts";
 import type { Bucket, ObjectInfo } from "./bucket.ts";
 import { blobKey, leaseKey, LEASES, parseSnapshotKey, SEGMENTS, SNAPSHOTS } from "./names.ts";
-import { expiredSnapshots, isExpiredSegment, type RetentionPolicy } from "./retention.ts";
+import { readSnapshotHead } from "./snapshot-codec.ts";
+import {
+  AGE_MS_MIN,
+  expiredSnapshots,
+  isExpiredSegment,
+  type RetentionPolicy,
+} from "./retention.ts";
 
 const DELETED_AT_ONCE = 1000;
 
@@ -66,8 +72,12 @@ async function sweepBlobs(
   oldestKept: ObjectInfo,
 ): Promise<number> {
   let count = 0;
+  const chunks = await bucket.read(oldestKept.key);
+  if (chunks === null) return 0;
+  // Clocks of machines differ, and may be set back.
+  const beforeMs = (await readSnapshotHead(chunks)).timeMs - AGE_MS_MIN;
   for (;;) {
-    const refs = blobs.unreferencedBlobs(oldestKept.modifiedAtMs, DELETED_AT_ONCE);
+    const refs = blobs.unreferencedBlobs(beforeMs, DELETED_AT_ONCE);
     if (refs.length === 0) return count;
     await bucket.delete(refs.map(blobKey));
     blobs.forgetBlobs(refs);

@@ -55,7 +55,11 @@ export class WalFile {
     const bytes = this.#read(FRAME_HEADER_BYTES, frameOffset(frame));
     if (header === null || bytes.length < FRAME_HEADER_BYTES) return null;
     const view = new DataView(bytes.buffer);
-    const [databasePages, salt1, salt2] = [view.getUint32(4), view.getUint32(8), view.getUint32(12)];
+    const [databasePages, salt1, salt2] = [
+      view.getUint32(4),
+      view.getUint32(8),
+      view.getUint32(12),
+    ];
     if (databasePages === 0 || salt1 !== header.salt1 || salt2 !== header.salt2) return null;
     const [checksum1, checksum2] = [view.getUint32(16), view.getUint32(20)];
     return { position: { salt1, salt2, frame, checksum1, checksum2 }, databasePages };
@@ -72,9 +76,11 @@ export class WalFile {
     visit: (cursor: FrameCursor, page: Uint8Array) => boolean,
   ): WalPosition {
     const cursor = new FrameCursor(header, from);
-    const buffer = new ArrayBuffer(Math.max(0, Math.min(CHUNK_FRAMES, to - from.frame)) * FRAME_BYTES);
+    const buffer = new ArrayBuffer(
+      Math.max(0, Math.min(CHUNK_FRAMES, to - from.frame)) * FRAME_BYTES,
+    );
     const bytes = new Uint8Array(buffer);
-    for (let frame = from.frame; frame < to; ) {
+    for (let frame = from.frame; frame < to;) {
       const wanted = Math.min(CHUNK_FRAMES, to - frame) * FRAME_BYTES;
       const got = readFully(this.#fd, bytes.subarray(0, wanted), frameOffset(frame + 1));
       for (let at = 0; at + FRAME_BYTES <= got; at += FRAME_BYTES) {

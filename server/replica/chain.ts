@@ -1,0 +1,68 @@
+/** Reading the history: from a segment to the next, each proved by the hash of the one before (R6). */
+import type { Bucket } from "./bucket.ts";
+import { DamageError } from "./damage-error.ts";
+import { segmentKey } from "./names.ts";
+import type { Segment } from "./segment.ts";
+import { decodeSegment, nextSeq } from "./segment-codec.ts";
+
+/** So many GETs are under way at once. */
+const AHEAD = 16;
+
+/** A place in the history: the segment that was read last, and what has to follow. */
+export interface ChainLink {
+  readonly hash: Uint8Array;
+  /** Number of the segment that follows. */
+  readonly next: number;
+}
+
+export function linkOf(segment: Segment): ChainLink {
+  return { hash: segment.hash, next: nextSeq(segment) };
+}
+
+/** Null when there is none of this number. Throws `DamageError`. */
+export async function readSegment(bucket: Bucket, seq: number): Promise<Segment | null> {
+  const bytes = await bucket.get(segmentKey(seq));
+  if (bytes === null) return null;
+  try {
+    const segment = decodeSegment(bytes);
+    if (segment.head.seq !== seq)
+      throw new DamageError(`it says to be segment ${segment.head.seq}`);
+    return segment;
+  } catch (error) {
+    if (error instanceof DamageError) throw new DamageError(`segment ${seq}: ${error.message}`);
+    throw error;
+  }
+}
+
+/** What comes behind `from`, until the store has no next number. Throws `DamageError` where the chain is broken. */
+export async function* follow(bucket: Bucket, from: ChainLink): AsyncGenerator<Segment> {
+  let link = from;
+  let ahead = new Map<number, Promise<Segment | null>>();
+  for (;;) {
+    // A claim leads elsewhere than to the number after it: what was asked for in between is nobody's.
+    const kept = new Map<number, Promise<Segment | null>>();
+    for (let seq = link.next; seq < link.next + AHEAD; seq += 1) {
+      kept.set(seq, ahead.get(seq) ?? reading(bucket, seq));
+    }
+    ahead = kept;
+    const segment = await (ahead.get(link.next) ?? null);
+    if (segment === null) return;
+    checkLink(link, segment);
+    yield segment;
+    link = linkOf(segment);
+  }
+}
+
+/** One behind the other: what follows is at the end of the chain most of the time, so most of these find nothing. */
+function reading(bucket: Bucket, seq: number): Promise<Segment | null> {
+  const segment = readSegment(bucket, seq);
+  // Whoever gets there awaits it; else nobody minds.
+  segment.catch(() => {});
+  return segment;
+}
+
+/** Throws `DamageError` when `segment` does not follow. */
+export function checkLink({ hash }: ChainLink, { head }: Segment): void {
+  if (Buffer.compare(hash, head.previousHash) === 0) return;
+  throw new DamageError(`segment ${head.seq} does not follow the one before it`);
+}
