@@ -1,4 +1,5 @@
 /** The keys of a replica's objects: `docs/spec/replica.md` section 1. Keys sort as their numbers do. */
+import { assert } from "../base/assert.ts";
 import type { BlobRef } from "./segment.ts";
 
 export const SEGMENTS = "segments/";
@@ -52,11 +53,14 @@ export function leaseKey(epoch: number): string {
 }
 
 function digits(value: number, count: number): string {
-  return value.toString(16).padStart(count, "0");
+  assert(Number.isSafeInteger(value) && value >= 0, "keys are made of counting numbers");
+  const text = value.toString(16).padStart(count, "0");
+  assert(text.length === count, "a number fits into its key");
+  return text;
 }
 
-/** Null for a number that cannot be counted with. */
+/** Null for a number that cannot be counted with, or from which nothing counts. */
 function numberOf(hex: string | undefined): number | null {
   const value = hex === undefined ? Number.NaN : Number.parseInt(hex, 16);
-  return Number.isSafeInteger(value) ? value : null;
+  return Number.isSafeInteger(value) && value >= 1 ? value : null;
 }

@@ -1,9 +1,10 @@
 /** A database image that is being written: by a restore or a standby, while no SQLite has it open. */
 import fs from "node:fs";
+import { assert } from "../base/assert.ts";
 import { unpackDelta } from "./delta-pages.ts";
 import type { BlobRef, Delta } from "./segment.ts";
+import { PAGE_BYTES } from "./wal.ts";
 
-const PAGE_BYTES = 4096;
 /** Only the owner may read it: payloads are in it. */
 const FILE_MODE = 0o600;
 
@@ -21,6 +22,7 @@ export class PageFile {
 
   /** Whole pages, from this number on. */
   write(firstPage: number, pages: Uint8Array): void {
+    assert(firstPage >= 1 && pages.length % PAGE_BYTES === 0, "pages are whole and count from 1");
     const at = (firstPage - 1) * PAGE_BYTES;
     let written = 0;
     while (written < pages.length) {
@@ -38,11 +40,12 @@ export class PageFile {
       this.write(first, pages.subarray(begin * PAGE_BYTES, index * PAGE_BYTES));
       begin = index;
     }
-    // A claim's neighbour without pages may not know the size.
+    // Whatever changes the number of pages changes page 1; a delta without pages may not know the number.
     if (delta.pageCount > 0) this.truncate(delta.databasePages);
     return blobs;
   }
 
+  /** To exactly so many pages: what is missing becomes zeros. */
   truncate(pages: number): void {
     fs.ftruncateSync(this.#fd, pages * PAGE_BYTES);
   }

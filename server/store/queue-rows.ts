@@ -3,6 +3,7 @@ import type { Database, Statement } from "better-sqlite3";
 import { present } from "../base/assert.ts";
 import type { Instance } from "../machine/invocation.ts";
 import type { QueueItem, StateMutation } from "../machine/tx.ts";
+import type { Blobs } from "./blobs.ts";
 import { fromJson, type Json, toJson } from "./json.ts";
 
 export class LockRows {
@@ -40,25 +41,39 @@ interface StoredMutation {
   readonly entries: readonly { readonly name: string; readonly value: string }[];
 }
 
-type ItemValues = [seq: number | null, mutation: Json<StoredMutation> | null];
+type ItemValues = [
+  seq: number | null,
+  mutation: Json<StoredMutation> | null,
+  blob: Uint8Array | null,
+];
+
+const NO_TEXT: Json<StoredMutation> = "";
 
 export class QueueRows {
+  readonly #blobs: Blobs;
   readonly #add: Statement<[service: string, key: string, ...ItemValues]>;
   readonly #take: Statement<[string, string], ItemValues>;
   readonly #remove: Statement<[number]>;
+  readonly #blob: Statement<[number], Uint8Array | null>;
   readonly #invocations: Statement<[string, string, number], number>;
 
-  constructor(db: Database) {
+  constructor(db: Database, blobs: Blobs) {
+    this.#blobs = blobs;
     // SQLite gives a new row the highest position and one more.
-    this.#add = db.prepare("INSERT INTO queue (service, key, seq, mutation) VALUES (?, ?, ?, ?)");
+    this.#add = db.prepare(
+      "INSERT INTO queue (service, key, seq, mutation, blob) VALUES (?, ?, ?, ?, ?)",
+    );
     this.#take = db
       .prepare<[string, string], ItemValues>(
         "DELETE FROM queue WHERE position = " +
           "(SELECT position FROM queue WHERE service = ? AND key = ? ORDER BY position LIMIT 1) " +
-          "RETURNING seq, mutation",
+          "RETURNING seq, mutation, blob",
       )
       .raw();
     this.#remove = db.prepare("DELETE FROM queue WHERE position = ?");
+    this.#blob = db
+      .prepare<[number], Uint8Array | null>("SELECT blob FROM queue WHERE position = ?")
+      .pluck();
     this.#invocations = db
       .prepare<[string, string, number], number>(
         "SELECT seq FROM queue WHERE service = ? AND key = ? AND seq IS NOT NULL ORDER BY position LIMIT ?",
@@ -69,7 +84,7 @@ export class QueueRows {
   /** Returns its position. */
   add({ service, key }: Instance, item: QueueItem): number {
     const values: ItemValues =
-      item.kind === "invocation" ? [item.seq, null] : [null, toJson(stored(item.mutation))];
+      item.kind === "invocation" ? [item.seq, null, null] : this.#valuesOf(item.mutation);
     return Number(this.#add.run(service, key, ...values).lastInsertRowid);
   }
 
@@ -77,12 +92,16 @@ export class QueueRows {
   take({ service, key }: Instance): QueueItem | undefined {
     const values = this.#take.get(service, key);
     if (values === undefined) return undefined;
-    const [seq, mutation] = values;
+    const [seq, mutation, blob] = values;
     if (seq !== null) return { kind: "invocation", seq };
-    return { kind: "mutation", mutation: mutationOf(fromJson(present(mutation, "mutation"))) };
+    const text: Json<StoredMutation> =
+      blob === null ? present(mutation, "mutation") : textOf(this.#blobs.read(blob));
+    this.#blobs.release(blob);
+    return { kind: "mutation", mutation: mutationOf(fromJson(text)) };
   }
 
   remove(position: number): void {
+    if (!this.#blobs.isEmpty) this.#blobs.release(this.#blob.get(position) ?? null);
     this.#remove.run(position);
   }
 
@@ -90,8 +109,16 @@ export class QueueRows {
   invocations({ service, key }: Instance, limit: number): number[] {
     return this.#invocations.all(service, key, limit);
   }
+
+  #valuesOf(mutation: StateMutation): ItemValues {
+    const text = toJson(stored(mutation));
+    // It is ASCII: as many bytes as characters, but for the version, which is short.
+    if (text.length < this.#blobs.thresholdBytes) return [null, text, null];
+    return [null, NO_TEXT, this.#blobs.add(Buffer.from(text))];
+  }
 }
 
+const textOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString();
 const toBase64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
 const fromBase64 = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text, "base64"));
 

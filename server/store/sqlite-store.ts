@@ -4,14 +4,23 @@
  * S1 A commit is a write to the write-ahead log and waits for nothing; `barrier` tells when it is on the disk.
  * S2 After a failure of the medium the store refuses everything: what is on the disk is unknown.
  * S3 Between transactions memory and database say the same.
+ * S4 Large values lie in files beside the database, which are on the disk before the commit that names them (`blob-files.ts`).
  */
 import fs from "node:fs";
+import path from "node:path";
 import type { Statement } from "better-sqlite3";
 import { assert } from "../base/assert.ts";
+import { systemClock } from "../base/clock.ts";
+import { Deferred, type TransactOptions } from "../base/deferred.ts";
 import type { StorageError } from "../base/storage-error.ts";
 import type { Reader, Transactor } from "../machine/tx.ts";
 import type { Store } from "../processor/ports.ts";
 import { Barrier, type BarrierDone, type Sync } from "./barrier.ts";
+import { type BlobDisk, NO_DISK, REAL_DISK } from "./blob-disk.ts";
+import { BlobFiles } from "./blob-files.ts";
+import { BlobKeeper } from "./blob-keeper.ts";
+import { BlobRows } from "./blob-rows.ts";
+import { Blobs } from "./blobs.ts";
 import { type Passes, WorkerPasses } from "./checkpoint-worker.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import { mediumFailure } from "./medium-error.ts";
@@ -28,12 +37,20 @@ export interface SqliteStoreOptions {
   readonly fdatasync?: (fd: number, done: BarrierDone) => void;
   /** Runs the checkpoints. Default a thread. */
   readonly passes?: Passes;
+  /** Values of this length and longer lie in files beside the database. Default 256 KiB. */
+  readonly blobThresholdBytes?: number;
+  /** Syncs those files, where durability is `disk`. Default the disk. */
+  readonly blobDisk?: BlobDisk;
+  /** For when a value lost its last reference. Default the clock. */
+  readonly nowMs?: () => number;
 }
 
 /** Long enough that its pages are copied seldom, short enough that a start reads it back in a moment. */
 const WAL_BYTES_MAX_DEFAULT = 16 * 1024 * 1024;
 /** A page of 4096 bytes and its header. */
 const WAL_FRAME_BYTES = 4120;
+/** So large that a file of its own costs less than the pages, so small that segments of the replica stay so. */
+const BLOB_THRESHOLD_BYTES_DEFAULT = 256 * 1024;
 
 /** The store of a data directory. Throws `DataDirectoryError` where that cannot be used, `DataDirectoryLocked` where it is. */
 export function openSqliteStore(directory: string, options: SqliteStoreOptions): SqliteStore {
@@ -45,6 +62,9 @@ type WalState = [busy: number, frames: number, checkpointed: number];
 export class SqliteStore implements Store {
   /** The path of the database, for those who read it on a connection of their own. */
   readonly file: string;
+  /** Large values, for a replica. */
+  readonly blobs: BlobKeeper;
+  readonly #blobFiles: BlobFiles;
   readonly #database: OpenDatabase;
   readonly #begin: Statement;
   readonly #commit: Statement;
@@ -69,7 +89,18 @@ export class SqliteStore implements Store {
     this.#commit = db.prepare("COMMIT");
     this.#rollback = db.prepare("ROLLBACK");
     this.#walState = db.prepare<[], WalState>("PRAGMA wal_checkpoint(NOOP)").raw();
-    this.#work = new UnitOfWork(prepareTables(db));
+    this.#blobFiles = new BlobFiles(
+      path.dirname(db.name),
+      this.#durable ? (options.blobDisk ?? REAL_DISK) : NO_DISK,
+    );
+    const blobs = new Blobs({
+      rows: new BlobRows(db),
+      files: this.#blobFiles,
+      thresholdBytes: options.blobThresholdBytes ?? BLOB_THRESHOLD_BYTES_DEFAULT,
+      nowMs: options.nowMs ?? (() => systemClock.nowMs()),
+    });
+    this.#blobFiles.sweep((hash) => blobs.rows.has(hash));
+    this.#work = new UnitOfWork(prepareTables(db, blobs));
     this.#reader = this.#work.committedState();
     const sync =
       (fd: number): Sync =>
@@ -82,6 +113,11 @@ export class SqliteStore implements Store {
       framesMax: Math.ceil((options.walBytesMax ?? WAL_BYTES_MAX_DEFAULT) / WAL_FRAME_BYTES),
       syncDatabase: sync(databaseFd),
       onFailure: this.#fail,
+    });
+    this.blobs = new BlobKeeper({
+      blobs,
+      forget: (rows) => this.#run((work) => work.forgetBlobs(rows)),
+      barrier: (done) => this.#barrier.wait(done),
     });
   }
 
@@ -97,7 +133,12 @@ export class SqliteStore implements Store {
     return this.#barrier.isDurable;
   }
 
-  transact<T>(fn: (tx: Transactor) => T): T {
+  /** Large values are written and synced before the commit: on this thread, unless `mayDefer`. */
+  transact<T>(fn: (tx: Transactor) => T, options?: TransactOptions): T {
+    return this.#run(fn, options?.mayDefer === true);
+  }
+
+  #run<T>(fn: (work: UnitOfWork) => T, mayDefer = false): T {
     this.#assertUsable();
     this.#inTransaction = true;
     let value: T;
@@ -108,6 +149,8 @@ export class SqliteStore implements Store {
       value = fn(this.#work);
       assert(!isPromiseLike(value), "a transaction is synchronous");
       wrote = this.#work.flush();
+      if (mayDefer && this.#blobFiles.hasPending) throw this.#deferred();
+      this.#blobFiles.write();
       this.#commit.run();
     } catch (error) {
       throw this.#abort(error);
@@ -116,7 +159,17 @@ export class SqliteStore implements Store {
     }
     this.#work.committed();
     if (wrote) this.#committed();
+    this.blobs.committed();
     return value;
+  }
+
+  #deferred(): Deferred {
+    const until = this.#blobFiles.writeAhead().catch((error: unknown) => {
+      throw this.#judge(error);
+    });
+    // Whoever awaits it gets the error all the same.
+    until.catch(() => {});
+    return new Deferred(until);
   }
 
   read<T>(fn: (reader: Reader) => T): T {
@@ -139,6 +192,7 @@ export class SqliteStore implements Store {
     if (this.#closed) return;
     this.#closed = true;
     await new Promise<void>((resolve) => this.#barrier.wait(() => resolve()));
+    await this.blobs.close();
     await this.#checkpointer.close();
     closeDatabase(this.#database);
   }

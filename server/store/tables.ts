@@ -1,5 +1,6 @@
 /** The prepared statements of a connection, table by table. */
 import type { Database } from "better-sqlite3";
+import type { Blobs } from "./blobs.ts";
 import { EventRows } from "./event-rows.ts";
 import { InvocationRows } from "./invocation-rows.ts";
 import { JournalRows } from "./journal-rows.ts";
@@ -22,20 +23,22 @@ export interface Tables {
   readonly promises: PromiseRows;
   readonly registry: RegistryRows;
   readonly seqs: SeqRows;
+  readonly blobs: Blobs;
 }
 
-export function prepareTables(db: Database): Tables {
+export function prepareTables(db: Database, blobs: Blobs): Tables {
   return {
     invocations: new InvocationRows(db),
-    journal: new JournalRows(db),
+    journal: new JournalRows(db, blobs),
     events: new EventRows(db),
     timers: new TimerRows(db),
     listeners: new ListenerRows(db),
-    state: new StateRows(db),
+    state: new StateRows(db, blobs),
     locks: new LockRows(db),
-    queue: new QueueRows(db),
-    promises: new PromiseRows(db),
+    queue: new QueueRows(db, blobs),
+    promises: new PromiseRows(db, blobs),
     registry: new RegistryRows(db),
     seqs: new SeqRows(db),
+    blobs,
   };
 }

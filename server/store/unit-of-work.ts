@@ -28,6 +28,7 @@ import type {
   Timer,
   Transactor,
 } from "../machine/tx.ts";
+import type { BlobRow } from "./blob-rows.ts";
 import { CommittedState, RowReader } from "./row-reader.ts";
 import { firstFields, StoredInvocation } from "./stored-invocation.ts";
 import type { Tables } from "./tables.ts";
@@ -89,6 +90,7 @@ export class UnitOfWork extends RowReader implements Transactor {
     this.#dirty.clear();
     this.#registry = this.#registryBefore;
     this.#tables.seqs.rolledBack();
+    this.#tables.blobs.rolledBack();
   }
 
   /** A reader for between transactions. What it loads is not kept. */
@@ -277,6 +279,12 @@ export class UnitOfWork extends RowReader implements Transactor {
     const { promises } = this.#writes();
     this.flush();
     promises.clear(instance);
+  }
+
+  /** Forgets large values that nothing refers to; returns those that it did forget. */
+  forgetBlobs(rows: readonly BlobRow[]): BlobRow[] {
+    const { blobs } = this.#writes();
+    return rows.filter((row) => blobs.rows.forget(row));
   }
 
   putDeployment(deployment: Deployment, revisions: readonly ServiceRevision[]): void {
