@@ -1,5 +1,6 @@
 /** The composition root: the one place that knows every shell. Starts the server in order, stops it in the reverse. */
 import { readFileSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type AdminHandle, createAdmin } from "./admin/admin.ts";
 import type { Discover } from "./admin/discovery.ts";
@@ -19,6 +20,16 @@ import { targetProblem } from "./invoker/target-address.ts";
 import { listen, listenAfter } from "./listen.ts";
 import { Processor } from "./processor/processor.ts";
 import { openQueryEngine, type QueryEngine } from "./query/query.ts";
+import {
+  healthOf,
+  type OpenReplica,
+  openReplica,
+  restoreWhereEmpty,
+  startReplicator,
+} from "./replica-boot.ts";
+import { ReplicatedStore } from "./replica/replicated-store.ts";
+import type { Replicator } from "./replica/replicator.ts";
+import { holdDirectory } from "./store/data-directory.ts";
 import { openSqliteStore, type SqliteStore } from "./store/sqlite-store.ts";
 import { createTelemetry, type Telemetry } from "./telemetry/telemetry.ts";
 import { WallTimerQueue } from "./timers/timer-queue.ts";
@@ -37,6 +48,8 @@ export interface Surroundings {
   readonly clock: Clock;
   /** The medium failed: the process must end, and the next start recovers. */
   readonly onFatal: () => void;
+  /** Another server writes the replica: the process must end, and has nothing to recover. */
+  readonly onFenced: () => void;
 }
 
 /** Resolves when both listeners accept requests. */
@@ -46,14 +59,41 @@ export async function boot(config: Config, surroundings: Surroundings): Promise<
     log.warn("durability-none", { meaning: "acknowledged requests are lost with the power" });
   }
   const identity = identityOf(config, log);
-  const store = openSqliteStore(config.data, { durability: config.durability });
+  const { store, replica } = await openStore(config, surroundings);
   try {
-    const core = await makeCore(config, store, identity, surroundings);
+    const core = await makeCore(config, store, replica, identity, surroundings);
     return await compose(config, core, identity, surroundings);
   } catch (error) {
     await store.close();
+    replica?.bucket.close();
     throw error;
   }
+}
+
+/** The directory is held before anything is restored into it. */
+async function openStore(
+  config: Config,
+  surroundings: Surroundings,
+): Promise<{ readonly store: SqliteStore; readonly replica: OpenReplica | null }> {
+  const { data, blobThresholdBytes } = config;
+  const durability = config.durability === "none" ? "none" : "disk";
+  const lock = holdDirectory(data);
+  let replica: OpenReplica | null = null;
+  try {
+    if (config.replica !== null) {
+      replica = await openReplica(config.replica, surroundings);
+      await restoreWhereEmpty(replica, config, surroundings);
+    }
+  } catch (error) {
+    lock.release();
+    replica?.bucket.close();
+    throw error;
+  }
+  const keepWal = replica !== null;
+  return {
+    store: openSqliteStore(data, { durability, blobThresholdBytes, lock, keepWal }),
+    replica,
+  };
 }
 
 /** Endpoints are told the public key, so the log says it. */
@@ -78,14 +118,18 @@ interface Core {
   readonly waiters: ResultWaiters;
   readonly telemetry: Telemetry;
   readonly query: QueryEngine;
+  /** Null: the journal is on this disk alone. */
+  readonly replicator: Replicator | null;
 }
 
 async function makeCore(
   config: Config,
   store: SqliteStore,
+  replica: OpenReplica | null,
   identity: RequestIdentity | null,
-  { log, clock, onFatal }: Surroundings,
+  surroundings: Surroundings,
 ): Promise<Core> {
+  const { log, clock, onFatal } = surroundings;
   const { settings, attemptsMax, otlp: tracing } = config;
   const telemetry = await createTelemetry({
     version: VERSION,
@@ -99,8 +143,19 @@ async function makeCore(
     tracing,
   });
   const { observer } = telemetry;
+  const replicator =
+    replica === null || config.replica === null
+      ? null
+      : await startReplicator(
+          replica,
+          { ...config, replica: config.replica },
+          store,
+          telemetry,
+          surroundings,
+        );
+  const isBucketAwaited = replicator !== null && config.durability === "bucket";
   const processor = new Processor({
-    store,
+    store: isBucketAwaited ? new ReplicatedStore(store, replicator) : store,
     clock,
     settings,
     observer,
@@ -127,7 +182,7 @@ async function makeCore(
   processor.connect({ attempts, timers, waiters });
   const live = () => attempts.all();
   const query = openQueryEngine({ ...config.query, file: store.file, live, version: VERSION });
-  return { store, processor, attempts, timers, waiters, telemetry, query };
+  return { store, processor, attempts, timers, waiters, telemetry, query, replicator };
 }
 
 async function compose(
@@ -136,7 +191,7 @@ async function compose(
   identity: RequestIdentity | null,
   { log, clock }: Surroundings,
 ): Promise<Server> {
-  const { processor: door, attempts, waiters, telemetry, query } = core;
+  const { processor: door, attempts, waiters, telemetry, query, replicator } = core;
   const { requestBytesMax, settings, routingHeaders, adminToken: token } = config;
   const { observer } = telemetry;
   const random = pooledRandom();
@@ -170,6 +225,10 @@ async function compose(
       return answer;
     },
     metrics: () => telemetry.metrics(),
+    health: () =>
+      replicator === null || config.replica === null
+        ? { status: "ok" }
+        : healthOf(replicator.status(), config.replica),
     discover: discoverWith(identity, clock),
     targetProblem,
     defaults: config,
@@ -181,6 +240,7 @@ async function compose(
     onError,
   });
   const admin = await listenAfter(ingress, adminOptions(config, handleAdmin, onError));
+  replicator?.start();
   attempts.recover();
   const stop = () => stopAll(core, [ingress, admin], config.shutdownTimeoutMs);
   return { ingress: ingress.url, admin: admin.url, stop };
@@ -189,9 +249,13 @@ async function compose(
 /** Whatever is left of the time, an attempt gets this long to suspend: otherwise its open step would run again. */
 const SUSPEND_MS_MIN = 500;
 
+/** What is left is committed and synced for so long at least, and shipped. */
+const SETTLE_MS_MIN = 2000;
+const SHIP_MS_MIN = 2000;
+
 /** Open calls may end first, then attempts are asked to suspend, then what is known is made durable. */
 async function stopAll(
-  { store, processor, attempts, timers, telemetry, query }: Core,
+  { store, processor, attempts, timers, telemetry, query, replicator }: Core,
   listeners: readonly Listener[],
   timeoutMs: number,
 ): Promise<void> {
@@ -200,9 +264,13 @@ async function stopAll(
   await attempts.shutdown(Math.max(deadlineMs - performance.now(), SUSPEND_MS_MIN));
   timers.stop();
   await query.close();
-  await processor.settled();
+  // Under durability `bucket` this may never come while the bucket is away: what is committed is on the disk all the same.
+  const leftMs = Math.max(deadlineMs - performance.now(), SETTLE_MS_MIN);
+  await Promise.race([processor.settled(), delay(leftMs, undefined, { ref: false })]);
   processor.stop();
+  const isShipped = await replicator?.stop(Math.max(deadlineMs - performance.now(), SHIP_MS_MIN));
   await store.close();
+  if (isShipped === true) replicator?.noteClean();
   await telemetry.shutdown();
 }
 

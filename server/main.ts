@@ -1,5 +1,7 @@
-/** The process: command line in, exit code out. 2: bad command line or configuration. 1: the server could not go on. */
+/** The process: command line in, exit code out. 2: bad command line or configuration. 1: the server could not go on.
+ * 3: the replica is another server's. */
 import { Command } from "commander";
+import { AttachError } from "./replica/attach.ts";
 import { boot, type Server } from "./boot.ts";
 import { type Config, serveCommand, unknownVariables } from "./config.ts";
 import { ConfigError } from "./config-error.ts";
@@ -8,6 +10,8 @@ import { systemClock } from "./base/clock.ts";
 import { VERSION } from "./version.ts";
 
 const EXIT_BAD_USAGE = 2;
+/** Another server goes on with the replica: starting this one again on its directory would be refused. */
+const EXIT_FENCED = 3;
 
 async function serve(config: Config): Promise<void> {
   // Whoever read the log is gone; callers are not.
@@ -22,7 +26,12 @@ async function serve(config: Config): Promise<void> {
     log.warn("unknown-setting", { name, hint: "see holdfast serve --help for the settings" });
   }
   process.on("unhandledRejection", (error) => log.error("unhandled-rejection", errorFields(error)));
-  const server = await boot(config, { log, clock: systemClock, onFatal: () => process.exit(1) });
+  const server = await boot(config, {
+    log,
+    clock: systemClock,
+    onFatal: () => process.exit(1),
+    onFenced: () => process.exit(EXIT_FENCED),
+  });
   stopOnSignals(
     server,
     () => log.info("stopped"),
@@ -75,5 +84,6 @@ try {
 } catch (error) {
   const message = error instanceof Error ? error.message : String(error);
   process.stderr.write(`holdfast: ${message}\n`);
-  process.exitCode = error instanceof ConfigError ? EXIT_BAD_USAGE : 1;
+  if (error instanceof AttachError) process.exitCode = EXIT_FENCED;
+  else process.exitCode = error instanceof ConfigError ? EXIT_BAD_USAGE : 1;
 }

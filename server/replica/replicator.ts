@@ -103,7 +103,12 @@ export class Replicator implements Shipping {
       onLost: (reason) =>
         options.log.warn("replica-continuity-lost", { reason, follows: "a snapshot" }),
     });
-    this.#lease = new LeaseKeeper({ ...options, identity, ttlMs: options.leaseMs });
+    this.#lease = new LeaseKeeper({
+      ...options,
+      identity,
+      ttlMs: options.leaseMs,
+      onTrouble: (error) => options.watch.failed(error),
+    });
     source.replicate({
       mayStartOver: this.#shipper.mayStartOver,
       commitGate: () => this.#shipper.commitGate,
@@ -142,7 +147,7 @@ export class Replicator implements Shipping {
     this.#closed = true;
     this.#cancelSnapshot?.();
     const isShipped = await this.#shippedWithin(timeoutMs);
-    await this.#lease.close();
+    this.#lease.close();
     this.#shipper.close();
     this.#appender.close();
     await this.#pages.close();

@@ -3,9 +3,12 @@
  * a commit, and under load that moment never comes by itself. So: passes while commits go on, until little is left; then
  * a last one while commits are held. The hold is a request (`gate`): the writer collects its inputs meanwhile, and nothing
  * blocks. A commit that comes all the same harms nothing, the log starts over another time.
+ *
+ * Somebody who copies the log (`StartOver`) is asked before it starts over: until then a guard keeps it from that, while passes go
+ * on. It starts over by a commit under the hold, not by the next that comes, so that the guard stands again before others do.
  */
 import type { StorageError } from "../base/storage-error.ts";
-import type { PassResult, Passes } from "./checkpoint-worker.ts";
+import type { PassDone, Passes } from "./checkpoint-worker.ts";
 import { sqliteCode, storageFailure } from "./medium-error.ts";
 import type { Sync } from "./barrier.ts";
 
@@ -15,6 +18,14 @@ const HELD_FRAMES_MAX = 512;
 const FREE_PASSES_MAX = 4;
 /** The number of frames is asked for after so many commits; the question costs a microsecond. */
 const COMMITS_PER_LOOK = 8;
+
+/** What a replica has to do with the end of a generation of the log. */
+export interface StartOver {
+  /** Commits are held until this answers. */
+  may(done: (ok: boolean) => void): void;
+  /** Commits something that changes nothing, but stands in the log. */
+  commit(): void;
+}
 
 export interface CheckpointerOptions {
   readonly passes: Passes;
@@ -36,6 +47,7 @@ export class Checkpointer {
   #gate: Promise<void> | null = null;
   #openGate: (() => void) | null = null;
   #idle: (() => void) | null = null;
+  #startOver: StartOver | null = null;
 
   constructor(options: CheckpointerOptions) {
     this.#options = options;
@@ -45,6 +57,13 @@ export class Checkpointer {
   /** Not null while the writer should hold its next commit; resolves when it may go on. Never rejects. */
   get gate(): Promise<void> | null {
     return this.#gate;
+  }
+
+  /** From now on the log starts over only when it may. It must hold a frame that is not in the database. */
+  guard(startOver: StartOver): void {
+    this.#startOver = startOver;
+    this.#busy = true;
+    this.#options.passes.guard((error) => this.#end(error));
   }
 
   /** Called after every commit, which stands whatever becomes of this: so it never throws. */
@@ -81,7 +100,7 @@ export class Checkpointer {
     this.#options.passes.run(this.#onFreePass);
   }
 
-  readonly #onFreePass = (error: Error | null, result: PassResult): void => {
+  readonly #onFreePass: PassDone = (error, result) => {
     if (error !== null || this.#closed) return this.#end(error);
     this.#freePasses += 1;
     return this.#options.syncDatabase((syncError) => {
@@ -96,7 +115,24 @@ export class Checkpointer {
 
   #hold(): void {
     this.#gate = new Promise<void>((resolve) => (this.#openGate = resolve));
-    this.#options.passes.run((error) => this.#end(error));
+    if (this.#startOver !== null) return this.#askToStartOver(this.#startOver);
+    return this.#options.passes.run((error) => this.#end(error));
+  }
+
+  #askToStartOver(startOver: StartOver): void {
+    const { passes } = this.#options;
+    startOver.may((ok) => {
+      if (!ok || this.#closed) return this.#end(null);
+      return passes.runUnguarded((passError) => {
+        try {
+          // Whatever the pass came to: what this commits is not in the database, so the guard will hold.
+          startOver.commit();
+        } catch (error) {
+          return this.#end(error instanceof Error ? error : new Error(String(error)));
+        }
+        return passes.guard((error) => this.#end(passError ?? error));
+      });
+    });
   }
 
   #end(error: Error | null): void {

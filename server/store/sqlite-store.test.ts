@@ -11,16 +11,22 @@ import { MemoryStore } from "./memory-store.ts";
 import { openDatabase } from "./open.ts";
 import { Chance, type Plan, randomPlan } from "./random-transactions.suite.ts";
 import { SEQ_BLOCK } from "./seq-rows.ts";
-import { openSqliteStore, SqliteStore } from "./sqlite-store.ts";
+import { openSqliteStore, SqliteStore, type SqliteStoreOptions } from "./sqlite-store.ts";
 import { storeSuite } from "./store.suite.ts";
 import { StoredInvocation } from "./stored-invocation.ts";
 import { tempDirectories } from "./temp.suite.ts";
 
 const directory = tempDirectories();
-const open = (where: string) => openSqliteStore(where, { durability: "none" });
+const open = (where: string, more: Partial<SqliteStoreOptions> = {}) =>
+  openSqliteStore(where, { durability: "none", ...more });
 
 storeSuite("the store over SQLite", () => {
   const store = open(directory());
+  return { store, cleanUp: () => store.close() };
+});
+
+storeSuite("the store over SQLite with every value beside the database", () => {
+  const store = open(directory(), { blobThresholdBytes: 1 });
   return { store, cleanUp: () => store.close() };
 });
 
@@ -32,7 +38,8 @@ describe("the store over SQLite", () => {
     await fc.assert(
       fc.asyncProperty(fc.integer(), async (seed) => {
         const chance = new Chance(seed);
-        const stores = [new MemoryStore(), open(directory())] as const;
+        const blobThresholdBytes = chance.pick([1, 3, 1000, 1_000_000]) ?? 1;
+        const stores = [new MemoryStore(), open(directory(), { blobThresholdBytes })] as const;
         for (let number = 1; number <= 60; number++) {
           const plan = randomPlan(chance, number, 1 + (number >> 1));
           const aborted = chance.below(8) === 0;
@@ -49,13 +56,14 @@ describe("the store over SQLite", () => {
   it("holds the same after it was opened again", async () => {
     const where = directory();
     const chance = new Chance(7);
-    let store = open(where);
+    const some = { blobThresholdBytes: 300 };
+    let store = open(where, some);
     for (let number = 1; number <= 200; number++) {
       run(store, randomPlan(chance, number, 40), chance.below(8) === 0);
       if (number % 40 !== 0) continue;
       const before = dump(store, 500);
       await store.close();
-      store = open(where);
+      store = open(where, some);
       assert.equal(dump(store, 500), before);
     }
     assert.ok(dump(store, 500).length > 1000);

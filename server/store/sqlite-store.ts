@@ -191,8 +191,9 @@ export class SqliteStore implements Store {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    const removed = this.blobs.close();
     await new Promise<void>((resolve) => this.#barrier.wait(() => resolve()));
-    await this.blobs.close();
+    await removed;
     await this.#checkpointer.close();
     closeDatabase(this.#database);
   }

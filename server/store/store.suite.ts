@@ -26,6 +26,7 @@ import {
   TREE,
 } from "./fixtures.suite.ts";
 import { instanceSuite } from "./instance.suite.ts";
+import { largeValuesSuite } from "./large-values.suite.ts";
 
 export interface StoreFixture {
   readonly store: Store & { close(): Promise<void> };
@@ -737,6 +738,7 @@ export function storeSuite(name: string, open: () => StoreFixture): void {
     });
 
     instanceSuite(() => store);
+    largeValuesSuite(() => store);
 
     describe("a transaction", () => {
       const [cart, other] = [

@@ -1,0 +1,163 @@
+/** The part of the composition that knows the replica: opens the bucket, binds the directory to it, and starts shipping. */
+import { randomBytes } from "node:crypto";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import type { HealthDetail } from "./admin/server-routes.ts";
+import type { Clock } from "./base/clock.ts";
+import { errorFields, type Log } from "./base/log.ts";
+import type { Config } from "./config.ts";
+import type { ReplicaConfig } from "./replica-config.ts";
+import { attach } from "./replica/attach.ts";
+import type { Bucket } from "./replica/bucket.ts";
+import { BucketWatch } from "./replica/bucket-watch.ts";
+import { openBucket } from "./replica/open-bucket.ts";
+import { probe } from "./replica/probe.ts";
+import type { ReplicaStatus } from "./replica/replicator.ts";
+import { Replicator } from "./replica/replicator.ts";
+import { restore } from "./replica/restore.ts";
+import { RetryingBucket } from "./replica/retrying-bucket.ts";
+import { WalThread } from "./replica/wal-thread.ts";
+import { DATABASE_FILE } from "./store/data-directory.ts";
+import type { SqliteStore } from "./store/sqlite-store.ts";
+import type { Telemetry } from "./telemetry/telemetry.ts";
+
+/** From where a lag is worth an eye, in intervals of shipping. */
+const BEHIND_INTERVALS = 10;
+const BEHIND_MS_MIN = 10_000;
+
+export interface OpenReplica {
+  readonly bucket: Bucket;
+  readonly watch: BucketWatch;
+}
+
+export interface ReplicaSurroundings {
+  readonly log: Log;
+  readonly clock: Clock;
+  /** Another server writes the history: the process must end. */
+  readonly onFenced: (error: Error) => void;
+  readonly onFatal: (error: unknown) => void;
+}
+
+const after = (ms: number, fn: () => void): (() => void) => {
+  const timer = setTimeout(fn, ms);
+  return () => clearTimeout(timer);
+};
+
+const random = (): number => randomBytes(4).readUInt32BE() / 2 ** 32;
+
+/** Resolves when the bucket has answered and honours conditional writes. Throws `BucketError` where somebody has to act. */
+export async function openReplica(
+  { bucket: config }: ReplicaConfig,
+  { log, clock }: Pick<ReplicaSurroundings, "log" | "clock">,
+): Promise<OpenReplica> {
+  const watch = new BucketWatch(log, () => clock.nowMs());
+  const bucket = new RetryingBucket(await openBucket(config.location, config), {
+    attemptsMax: null,
+    after,
+    random,
+    onTrouble: (error) => watch.failed(error),
+    onAnswer: () => watch.answered(),
+  });
+  await probe(bucket, randomBytes(8).toString("hex"));
+  return { bucket, watch };
+}
+
+/** An empty directory becomes what the bucket holds, if it holds anything. */
+export async function restoreWhereEmpty(
+  { bucket }: OpenReplica,
+  { data }: Config,
+  { log, clock }: ReplicaSurroundings,
+): Promise<void> {
+  if (fs.existsSync(path.join(data, DATABASE_FILE))) return;
+  const beganMs = performance.now();
+  const restored = await restore({
+    bucket,
+    directory: data,
+    point: { kind: "latest" },
+    nowMs: () => clock.nowMs(),
+  });
+  if (restored.kind === "empty") return;
+  const { kind: _, ...facts } = restored;
+  log.info("restored", { ...facts, tookMs: Math.round(performance.now() - beganMs) });
+}
+
+/** Claims the history for this directory and prepares to ship. Throws `AttachError` where the two do not fit. */
+export async function startReplicator(
+  { bucket, watch }: OpenReplica,
+  config: Config & { readonly replica: ReplicaConfig },
+  store: SqliteStore,
+  telemetry: Telemetry,
+  { log, clock, onFenced, onFatal }: ReplicaSurroundings,
+): Promise<Replicator> {
+  const { replica, data, durability } = config;
+  const nowMs = (): number => clock.nowMs();
+  const thread = new WalThread(store);
+  const host = os.hostname();
+  const { rollBack } = replica;
+  const attachment = await attach(
+    { bucket, directory: data, databaseFile: store.file, host, rollBack, nowMs },
+    (position) => thread.locate(position),
+  ).finally(() => thread.close());
+  const { identity, start } = attachment;
+  log.info("replica-attached", {
+    bucket: bucket.url,
+    epoch: identity.epoch,
+    from: typeof start === "string" ? start : `frame ${start.frame}`,
+  });
+  const onPut = telemetry.watchReplica(() => sourcesOf(replicator.status(), watch, nowMs()));
+  const replicator = new Replicator({
+    ...replica,
+    bucket,
+    watch,
+    attachment,
+    source: store,
+    blobs: store.blobs,
+    directory: data,
+    isEager: durability === "bucket",
+    retention: { retentionMs: replica.restoreRetentionMs, snapshotsMin: replica.restoreSnapshots },
+    after,
+    nowMs,
+    monotonicMs: () => performance.now(),
+    random,
+    log,
+    onPut,
+    onFenced: (error) => {
+      log.error("fenced", errorFields(error));
+      onFenced(error);
+    },
+    onFatal: (error) => {
+      log.error("replica-failed", errorFields(error));
+      onFatal(error);
+    },
+  });
+  return replicator;
+}
+
+function sourcesOf(status: ReplicaStatus, watch: BucketWatch, nowMs: number) {
+  const { epoch, acceptedSeq, unshippedBytes, lagMs, lastSnapshot } = status;
+  const snapshotAgeMs = lastSnapshot === null ? null : Math.max(0, nowMs - lastSnapshot.atMs);
+  return { epoch, acceptedSeq, unshippedBytes, lagMs, snapshotAgeMs, failures: watch.failures };
+}
+
+/** For everybody, so without addresses and messages. */
+export function healthOf(
+  status: ReplicaStatus,
+  { segmentIntervalMs }: ReplicaConfig,
+): HealthDetail {
+  const { trouble, lagMs } = status;
+  const isBehind = lagMs > Math.max(BEHIND_MS_MIN, segmentIntervalMs * BEHIND_INTERVALS);
+  const troubled = trouble === null ? "shipping" : "unreachable";
+  const state = isBehind && trouble === null ? "behind" : troubled;
+  return {
+    status: state === "shipping" ? "ok" : "degraded",
+    replica: {
+      state,
+      epoch: status.epoch,
+      accepted_segment: status.acceptedSeq,
+      unshipped_bytes: status.unshippedBytes,
+      lag_ms: Math.round(lagMs),
+      trouble: trouble?.kind ?? null,
+    },
+  };
+}
