@@ -40,7 +40,7 @@ export const NO_LOG: WalPosition = { salt1: 0, salt2: 0, frame: 0, checksum1: 0,
 export function cut(databaseFile: string, request: CutRequest): Cut | Lost {
   const { from, toFrame, toSalt1 } = request;
   const position = from === "start" ? NO_LOG : from;
-  const isAtEnd = position.frame === toFrame && (toFrame === 0 || position.salt1 === toSalt1);
+  const isAtEnd = toFrame === 0 || (position.frame === toFrame && position.salt1 === toSalt1);
   return WalFile.with(databaseFile, (wal) => {
     if (isAtEnd) return nothing(wal, position, request);
     const header = wal?.header() ?? null;
@@ -73,7 +73,8 @@ function beginning(
   { restarted, toSalt1 }: CutRequest,
 ): WalPosition | Lost {
   if (header.salt1 !== toSalt1) return { lost: "the write-ahead log started over by itself" };
-  if (isEqual(from, NO_LOG)) return origin(header);
+  const isFirst = isEqual(from, NO_LOG) && header.restarts === 0;
+  if (isFirst) return origin(header);
   if (from.salt1 === header.salt1 && from.salt2 === header.salt2) return from;
   if (restarted && follows(header, from)) return origin(header);
   return { lost: "the write-ahead log started over before all of it was shipped" };
@@ -88,6 +89,7 @@ function cutFrom(
   begin: WalPosition,
   { toFrame, rawBytesMax, blobs }: CutRequest,
 ): Cut | Lost {
+  if (begin.frame > toFrame) return { lost: "the write-ahead log is shorter than what was shipped" };
   const set = new PageSet();
   let databasePages = 0;
   let isWhole = false;

@@ -13,6 +13,8 @@ const FORMAT = 3007000;
 const IS_HOST_BIG_ENDIAN = os.endianness() === "BE";
 
 export interface WalHeader {
+  /** How often the log has started over since it was made. */
+  readonly restarts: number;
   readonly salt1: number;
   readonly salt2: number;
   readonly checksum1: number;
@@ -34,7 +36,7 @@ export const frameOffset = (frame: number): number => HEADER_BYTES + (frame - 1)
 export function parseHeader(bytes: Uint8Array): WalHeader | null {
   if (bytes.length < HEADER_BYTES) return null;
   // A copy begins where words may begin.
-  const copy = bytes.slice(0, HEADER_BYTES);
+  const copy = Uint8Array.from(bytes.subarray(0, HEADER_BYTES));
   const view = new DataView(copy.buffer);
   const magic = view.getUint32(0);
   if ((magic & ~1) >>> 0 !== MAGIC || view.getUint32(4) !== FORMAT) return null;
@@ -45,6 +47,7 @@ export function parseHeader(bytes: Uint8Array): WalHeader | null {
   if (view.getUint32(8) !== PAGE_BYTES)
     throw new Error(`the write-ahead log has pages of ${view.getUint32(8)} bytes instead of 4096`);
   return {
+    restarts: view.getUint32(12),
     salt1: view.getUint32(16),
     salt2: view.getUint32(20),
     checksum1: sum.first,

@@ -41,6 +41,7 @@ const { parentPort, workerData } = require("node:worker_threads");
 let db;
 let pass;
 let progress;
+let isGuarded = false;
 let guards;
 let guard;
 function open() {
@@ -61,8 +62,8 @@ function end(reader) {
 }
 function move() {
   guards ??= [openGuard(), openGuard()];
-  const frames = progress.get()[1];
-  if (progress.get()[2] === frames) return;
+  const [, frames, checkpointed] = progress.get();
+  if (frames === checkpointed) return;
   const next = guards[0] === guard ? guards[1] : guards[0];
   try {
     next.reader.exec("BEGIN");
@@ -76,11 +77,13 @@ function move() {
 }
 function run(message) {
   pass ??= open();
-  if (message === "unguarded") {
-    if (guard !== undefined) end(guard.reader);
-    guard = undefined;
-  } else if (message === "guard" || guard !== undefined) {
+  if (message === "guard") isGuarded = true;
+  if (message === "unguarded") isGuarded = false;
+  if (isGuarded) {
     move();
+  } else if (guard !== undefined) {
+    end(guard.reader);
+    guard = undefined;
   }
   return message === "guard" ? progress.get() : pass.get();
 }

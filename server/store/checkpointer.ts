@@ -7,6 +7,7 @@
  * Somebody who copies the log (`StartOver`) is asked before it starts over: until then a guard keeps it from that, while passes go
  * on. It starts over by a commit under the hold, not by the next that comes, so that the guard stands again before others do.
  */
+import { assert } from "../base/assert.ts";
 import type { StorageError } from "../base/storage-error.ts";
 import type { PassDone, Passes } from "./checkpoint-worker.ts";
 import { sqliteCode, storageFailure } from "./medium-error.ts";
@@ -35,6 +36,8 @@ export interface CheckpointerOptions {
   /** Syncs the database file, so that the pass under the hold finds little left to sync. */
   readonly syncDatabase: Sync;
   readonly onFailure: (error: StorageError) => void;
+  /** Checkpoints nothing before `guard` is called. */
+  readonly awaitsGuard?: boolean;
 }
 
 export class Checkpointer {
@@ -48,10 +51,12 @@ export class Checkpointer {
   #openGate: (() => void) | null = null;
   #idle: (() => void) | null = null;
   #startOver: StartOver | null = null;
+  #awaitsGuard: boolean;
 
   constructor(options: CheckpointerOptions) {
     this.#options = options;
     this.#dueAtFrames = options.framesMax;
+    this.#awaitsGuard = options.awaitsGuard === true;
   }
 
   /** Not null while the writer should hold its next commit; resolves when it may go on. Never rejects. */
@@ -61,6 +66,8 @@ export class Checkpointer {
 
   /** From now on the log starts over only when it may. It must hold a frame that is not in the database. */
   guard(startOver: StartOver): void {
+    assert(this.#awaitsGuard && !this.#closed, "the log is guarded once, before the first pass");
+    this.#awaitsGuard = false;
     this.#startOver = startOver;
     this.#busy = true;
     this.#options.passes.guard((error) => this.#end(error));
@@ -69,7 +76,8 @@ export class Checkpointer {
   /** Called after every commit, which stands whatever becomes of this: so it never throws. */
   committed(): void {
     this.#commits += 1;
-    if (this.#busy || this.#closed || this.#commits < COMMITS_PER_LOOK) return;
+    if (this.#busy || this.#closed || this.#awaitsGuard) return;
+    if (this.#commits < COMMITS_PER_LOOK) return;
     this.#commits = 0;
     try {
       this.#look();
@@ -124,13 +132,14 @@ export class Checkpointer {
     startOver.may((ok) => {
       if (!ok || this.#closed) return this.#end(null);
       return passes.runUnguarded((passError) => {
+        if (passError !== null && !isBusy(passError)) return this.#end(passError);
         try {
           // Whatever the pass came to: what this commits is not in the database, so the guard will hold.
           startOver.commit();
         } catch (error) {
           return this.#end(error instanceof Error ? error : new Error(String(error)));
         }
-        return passes.guard((error) => this.#end(passError ?? error));
+        return passes.guard((error) => this.#end(error));
       });
     });
   }
@@ -140,11 +149,13 @@ export class Checkpointer {
     this.#gate = null;
     this.#openGate?.();
     this.#openGate = null;
-    // Busy: another program checkpoints this database. Its work is as good as ours.
-    if (error !== null && sqliteCode(error) !== "SQLITE_BUSY") {
+    if (error !== null && !isBusy(error)) {
       this.#options.onFailure(storageFailure("the checkpoint failed", error));
     }
     this.#idle?.();
     this.#idle = null;
   }
 }
+
+/** Another program checkpoints this database. Its work is as good as ours. */
+const isBusy = (error: Error): boolean => sqliteCode(error) === "SQLITE_BUSY";

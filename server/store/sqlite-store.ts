@@ -24,12 +24,19 @@ import { Blobs } from "./blobs.ts";
 import { type Passes, WorkerPasses } from "./checkpoint-worker.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import { mediumFailure } from "./medium-error.ts";
-import { closeDatabase, type OpenDatabase, openDatabase, type StoreDurability } from "./open.ts";
+import {
+  closeDatabase,
+  type OpenDatabase,
+  openDatabase,
+  type OpenOptions,
+  type StoreDurability,
+} from "./open.ts";
 import { isPromiseLike } from "./promise-like.ts";
 import { prepareTables } from "./tables.ts";
 import { UnitOfWork } from "./unit-of-work.ts";
+import { type WalHead, type WalReplication, WalShare } from "./wal-share.ts";
 
-export interface SqliteStoreOptions {
+export interface SqliteStoreOptions extends OpenOptions {
   readonly durability: StoreDurability;
   /** The length of the write-ahead log from which on it is checkpointed. */
   readonly walBytesMax?: number;
@@ -54,7 +61,7 @@ const BLOB_THRESHOLD_BYTES_DEFAULT = 256 * 1024;
 
 /** The store of a data directory. Throws `DataDirectoryError` where that cannot be used, `DataDirectoryLocked` where it is. */
 export function openSqliteStore(directory: string, options: SqliteStoreOptions): SqliteStore {
-  return new SqliteStore(openDatabase(directory, options.durability), options);
+  return new SqliteStore(openDatabase(directory, options.durability, options), options);
 }
 
 type WalState = [busy: number, frames: number, checkpointed: number];
@@ -64,6 +71,8 @@ export class SqliteStore implements Store {
   readonly file: string;
   /** Large values, for a replica. */
   readonly blobs: BlobKeeper;
+  /** The write-ahead log, for a replica. */
+  readonly #wal: WalShare;
   readonly #blobFiles: BlobFiles;
   readonly #database: OpenDatabase;
   readonly #begin: Statement;
@@ -109,10 +118,20 @@ export class SqliteStore implements Store {
     this.#barrier = new Barrier(sync(walFd), this.#fail);
     this.#checkpointer = new Checkpointer({
       passes: options.passes ?? new WorkerPasses(db.name, this.#durable),
-      frames: () => this.#walState.get()?.[1] ?? 0,
+      frames: () => this.#walProgress().frames,
       framesMax: Math.ceil((options.walBytesMax ?? WAL_BYTES_MAX_DEFAULT) / WAL_FRAME_BYTES),
       syncDatabase: sync(databaseFd),
       onFailure: this.#fail,
+      awaitsGuard: options.keepWal === true,
+    });
+    this.#wal = new WalShare({
+      database,
+      checkpointer: this.#checkpointer,
+      progress: () => this.#walProgress(),
+      committed: () => {
+        this.#committed();
+        this.#wal.tell();
+      },
     });
     this.blobs = new BlobKeeper({
       blobs,
@@ -123,10 +142,36 @@ export class SqliteStore implements Store {
 
   /**
    * Not null while a checkpoint wants no commit between it and the end of the log; resolves when commits may go on. The writer
-   * awaits it before its next transaction. A transaction that comes all the same is correct, but lets the log grow.
+   * awaits it before its next transaction. A transaction that comes all the same is correct, but lets the log grow. With a replica
+   * also while that is too far behind.
    */
   get commitGate(): Promise<void> | null {
-    return this.#checkpointer.gate;
+    return this.#wal.commitGate;
+  }
+
+  /** Of the database file, for reading, until the store is closed. */
+  get databaseFd(): number {
+    return this.#database.databaseFd;
+  }
+
+  /** Not within a transaction. */
+  head(): WalHead {
+    return this.#wal.head();
+  }
+
+  /** `fn` is called after every commit and must not throw. Once. */
+  onCommit(fn: () => void): void {
+    this.#wal.onCommit(fn);
+  }
+
+  /** From now on the log starts over only when the replica says so. Once, where it was opened with `keepWal`. */
+  replicate(replication: WalReplication): void {
+    this.#assertUsable();
+    try {
+      this.#wal.replicate(replication);
+    } catch (error) {
+      throw this.#judge(error);
+    }
   }
 
   get isDurable(): boolean {
@@ -160,6 +205,7 @@ export class SqliteStore implements Store {
     this.#work.committed();
     if (wrote) this.#committed();
     this.blobs.committed();
+    if (wrote) this.#wal.tell();
     return value;
   }
 
@@ -200,7 +246,13 @@ export class SqliteStore implements Store {
 
   #committed(): void {
     if (this.#durable) this.#barrier.committed();
+    this.#wal.committed();
     this.#checkpointer.committed();
+  }
+
+  #walProgress(): { frames: number; checkpointed: number } {
+    const [, frames, checkpointed] = this.#walState.get() ?? [0, 0, 0];
+    return { frames, checkpointed };
   }
 
   #assertUsable(): void {

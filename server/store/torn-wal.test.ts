@@ -1,24 +1,28 @@
 /**
  * The promise of the barrier, tried: transactions at random, barriers, checkpoints that end or are cut short, and at random
  * moments the power goes. Whatever part of the unsynced bytes reached the disk, a start finds every transaction that a barrier
- * has covered, and of the later ones a prefix, each whole.
+ * has covered, and of the later ones a prefix, each whole, its large values in their files included.
  */
 import assert from "node:assert/strict";
 import path from "node:path";
 import { describe, it } from "node:test";
 import Database from "better-sqlite3";
+import { Deferred } from "../base/deferred.ts";
 import type { BarrierDone } from "./barrier.ts";
+import { BlobDiskModel } from "./blob-disk-model.suite.ts";
 import type { Passes, PassResult } from "./checkpoint-worker.ts";
 import { DATABASE_FILE } from "./data-directory.ts";
 import { DiskModel } from "./disk-model.suite.ts";
 import { dump, newInvocation, NOW_MS } from "./fixtures.suite.ts";
 import { MemoryStore } from "./memory-store.ts";
 import { openDatabase } from "./open.ts";
-import { Chance, randomPlan } from "./random-transactions.suite.ts";
+import { Chance, type Plan, randomPlan } from "./random-transactions.suite.ts";
 import { openSqliteStore, SqliteStore } from "./sqlite-store.ts";
 import { tempDirectories } from "./temp.suite.ts";
 
 const SEQ_END = 80;
+/** Most values of random transactions are as large; and few are. */
+const BLOB_THRESHOLDS_BYTES = [10, 5000];
 const directory = tempDirectories();
 
 /** Runs a pass when the test says so, on the thread of the test. */
@@ -38,6 +42,14 @@ class SteppedPasses implements Passes {
 
   run(done: (error: Error | null, result: PassResult) => void): void {
     this.#asked = done;
+  }
+
+  guard(): void {
+    assert.fail("there is no replica");
+  }
+
+  runUnguarded(): void {
+    assert.fail("there is no replica");
   }
 
   step(): void {
@@ -74,8 +86,12 @@ class Run {
   readonly #syncs: (() => void)[] = [];
   /** What the store holds after so many commits. */
   readonly #dumps: string[] = [];
+  readonly #blobs: BlobDiskModel;
+  /** A transaction whose large values are on their way to the disk. */
+  #deferred: { readonly plan: Plan; isReady: boolean } | null = null;
   #durable = 0;
   tears = 0;
+  deferrals = 0;
   restarts = 0;
 
   constructor(seed: number) {
@@ -84,8 +100,11 @@ class Run {
     const database = openDatabase(where, "disk");
     this.#file = path.join(where, DATABASE_FILE);
     this.#passes = new SteppedPasses(this.#file, () => this.#disk);
+    this.#blobs = new BlobDiskModel(where);
     this.#store = new SqliteStore(database, {
       durability: "disk",
+      blobThresholdBytes: BLOB_THRESHOLDS_BYTES[seed % 2] ?? 0,
+      blobDisk: this.#blobs,
       walBytesMax: 24 * 4120,
       passes: this.#passes,
       fdatasync: (fd, done) => this.#onSync(fd === database.walFd, done),
@@ -93,6 +112,10 @@ class Run {
     this.#disk = new DiskModel(this.#file);
     this.#reader = new Database(this.#file, { readonly: true });
     this.#dumps.push(dump(this.#memory, SEQ_END));
+  }
+
+  get blobSyncs(): number {
+    return this.#blobs.syncs.now + this.#blobs.syncs.later;
   }
 
   get checkpoints(): readonly [ended: number, cutShort: number] {
@@ -109,6 +132,9 @@ class Run {
 
   /** One random event. */
   step(number: number): void {
+    this.#blobs.step(this.chance);
+    // What nothing refers to any more is forgotten in transactions of the store's own.
+    if (this.#disk.afterCommit()) this.restarts += 1;
     switch (this.chance.below(12)) {
       case 0:
       case 1:
@@ -136,15 +162,18 @@ class Run {
   }
 
   #commit(number: number): void {
-    const plan = randomPlan(this.chance, number, 30);
-    for (const store of [this.#memory, this.#store]) {
-      store.transact((tx) => {
-        const marker = tx.invocation(1) ?? tx.insertInvocation(newInvocation(0));
-        marker.modifiedAtMs = NOW_MS + number;
-        tx.save(marker);
-        plan(tx);
-      });
+    if (this.#deferred !== null && !this.#deferred.isReady) return;
+    const plan = this.#deferred?.plan ?? this.#newPlan(number);
+    const mayDefer = this.#deferred === null && this.chance.below(2) === 0;
+    this.#deferred = null;
+    try {
+      this.#store.transact(plan, { mayDefer });
+    } catch (error) {
+      if (!(error instanceof Deferred)) throw error;
+      this.#defer(plan, error.until);
+      return;
     }
+    this.#memory.transact(plan);
     if (this.#disk.afterCommit()) this.restarts += 1;
     this.#dumps.push(dump(this.#memory, SEQ_END));
     const commits = this.#dumps.length - 1;
@@ -156,9 +185,27 @@ class Run {
     }
   }
 
+  #newPlan(number: number): Plan {
+    const plan = randomPlan(this.chance, number, 30);
+    return (tx) => {
+      const marker = tx.invocation(1) ?? tx.insertInvocation(newInvocation(0));
+      marker.modifiedAtMs = NOW_MS + number;
+      tx.save(marker);
+      plan(tx);
+    };
+  }
+
+  #defer(plan: Plan, until: Promise<void>): void {
+    this.deferrals += 1;
+    const deferred = { plan, isReady: false };
+    this.#deferred = deferred;
+    void until.then(() => (deferred.isReady = true));
+  }
+
   #losePower(): void {
     this.tears += 1;
     const where = directory();
+    this.#blobs.loseInto(where, this.chance);
     this.#disk.loseInto(path.join(where, DATABASE_FILE), this.chance);
     const found = openSqliteStore(where, { durability: "none" });
     const dumped = dump(found, SEQ_END);
@@ -177,6 +224,7 @@ class Run {
     for (let turn = 0; turn < 20; turn++) {
       this.#syncs.shift()?.();
       this.#passes.step();
+      this.#blobs.step(this.chance);
       await new Promise((resolve) => setImmediate(resolve));
     }
     await closed;
@@ -185,7 +233,7 @@ class Run {
 
 describe("after a loss of power", () => {
   it("every durable transaction is there, and of the others a prefix, each whole", async () => {
-    let [tears, restarts, ended, cutShort] = [0, 0, 0, 0];
+    let [tears, restarts, ended, cutShort, deferrals, blobSyncs] = [0, 0, 0, 0, 0, 0];
     for (let seed = 1; seed <= 9; seed++) {
       const run = new Run(seed);
       for (let number = 1; number <= 500; number++) {
@@ -195,11 +243,14 @@ describe("after a loss of power", () => {
       }
       tears += run.tears;
       restarts += run.restarts;
+      deferrals += run.deferrals;
+      blobSyncs += run.blobSyncs;
       ended += run.checkpoints[0];
       cutShort += run.checkpoints[1];
       await run.close();
     }
-    const seen = JSON.stringify({ tears, restarts, ended, cutShort });
+    const seen = JSON.stringify({ tears, restarts, ended, cutShort, deferrals, blobSyncs });
     assert.ok(tears >= 300 && restarts >= 30 && ended >= 30 && cutShort >= 3, seen);
+    assert.ok(deferrals >= 20 && blobSyncs >= 150, seen);
   });
 });

@@ -1,6 +1,7 @@
 /** Answers queries on one connection, one at a time. */
 import type { Database, Statement } from "better-sqlite3";
 import type { TargetKind } from "../functions/call-json.ts";
+import { BlobReader } from "../functions/blob.ts";
 import { registerFunctions } from "../functions/register.ts";
 import type { QueryAnswer, QueryRequest } from "../messages.ts";
 import { arrowOf } from "../render/arrow.ts";
@@ -38,6 +39,7 @@ export class SqlEngine {
     registerFunctions(db, {
       nowMs: () => this.#nowMs,
       version,
+      blobs: new BlobReader(db.name),
       describe: (service, handler) => this.#targets.get(`${service}/${handler}`),
     });
     setUp(db);

@@ -1,5 +1,6 @@
 /** Puts the functions that views and statements use onto a connection. */
 import type { Database } from "better-sqlite3";
+import type { BlobReader } from "./blob.ts";
 import { invocationIdText, partitionNumber, partitionOf, utf8Text } from "./bytes.ts";
 import type { DescribeTarget } from "./call-json.ts";
 import {
@@ -43,6 +44,7 @@ export interface Surroundings {
   readonly nowMs: () => number;
   readonly version: string;
   readonly describe: DescribeTarget;
+  readonly blobs: BlobReader;
 }
 
 type SqlFunction = (...args: SqlArgument[]) => string | number | null;
@@ -105,6 +107,7 @@ export function registerFunctions(db: Database, surroundings: Surroundings): voi
   );
   db.function("now", () => surroundings.nowMs());
   db.function("server_version", { deterministic: true }, () => surroundings.version);
+  db.function("read_blob", { deterministic: true }, surroundings.blobs.read);
   db.function("entry_json", (type, body, callee) =>
     entryText(type, body, callee, surroundings.describe),
   );

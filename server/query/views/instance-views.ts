@@ -1,4 +1,5 @@
 /** The views over objects and workflows (their state, promises, locks and queues), and over what is registered. */
+import { storedBytes, storedLength } from "./stored-bytes.ts";
 import type { Column, View } from "./view.ts";
 
 const partitionKey = (table: string): Column => [
@@ -17,9 +18,9 @@ const STATE: View = {
     ["service_key", "s", "s.key"],
     ["key", "s", "CAST(s.name AS TEXT)"],
     ["key_length", "u64", "length(s.name)"],
-    ["value_utf8", "s", "utf8_text(s.value)"],
-    ["value", "bin", "s.value"],
-    ["value_length", "u64", "length(s.value)"],
+    ["value_utf8", "s", `utf8_text(${storedBytes("s", "value")})`],
+    ["value", "bin", storedBytes("s", "value")],
+    ["value_length", "u64", storedLength("s", "value")],
   ],
   from: "main.state s",
 };
@@ -33,8 +34,8 @@ const SYS_PROMISE: View = {
     ["service_key", "s", "p.key"],
     ["key", "s", "p.name"],
     ["completed", "b", "p.completed"],
-    ["completion_success_value", "bin", "p.value"],
-    ["completion_success_value_utf8", "s", "utf8_text(p.value)"],
+    ["completion_success_value", "bin", storedBytes("p", "value")],
+    ["completion_success_value_utf8", "s", `utf8_text(${storedBytes("p", "value")})`],
     [
       "completion_failure",
       "s",
@@ -43,8 +44,8 @@ const SYS_PROMISE: View = {
   ],
   // A promise that somebody waits for exists as well.
   from:
-    "(SELECT service, key, name, value, failure, 1 AS completed FROM main.promise UNION ALL " +
-    "SELECT DISTINCT service, key, name, NULL, NULL, 0 FROM main.promise_listener w WHERE NOT EXISTS " +
+    "(SELECT service, key, name, value, blob, failure, 1 AS completed FROM main.promise UNION ALL " +
+    "SELECT DISTINCT service, key, name, NULL, NULL, NULL, 0 FROM main.promise_listener w WHERE NOT EXISTS " +
     "(SELECT 1 FROM main.promise q WHERE q.service = w.service AND q.key = w.key AND q.name = w.name)) p",
 };
 

@@ -3,6 +3,7 @@
  * with the query. Subqueries are run for the columns that a query asks for alone.
  */
 import type { Variant } from "./variants.ts";
+import { storedBytes } from "./stored-bytes.ts";
 import type { Column, View } from "./view.ts";
 
 const ID = "inv_id(i.partition_key, i.uuid)";
@@ -19,8 +20,7 @@ const LIVE_STATUS =
   "WHEN 1 THEN CASE WHEN l.seq IS NULL THEN 'ready' ELSE 'running' END WHEN 3 THEN 'backing-off' " +
   "WHEN 2 THEN 'suspended' WHEN 4 THEN 'paused' WHEN 5 THEN 'completed' END";
 
-const FAILURE =
-  "(SELECT output_failure(o.body) FROM main.journal o WHERE o.invocation = i.seq AND o.idx = i.output_index)";
+const FAILURE = `(SELECT output_failure(${storedBytes("o", "body")}) FROM main.journal o WHERE o.invocation = i.seq AND o.idx = i.output_index)`;
 
 const RESULT: readonly Column[] = [
   [

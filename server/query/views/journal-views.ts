@@ -1,4 +1,5 @@
 /** The views over journals and what happened between their entries. `i` is the invocation, `j` the entry, `e` the event. */
+import { storedBytes, storedLength } from "./stored-bytes.ts";
 import type { Variant } from "./variants.ts";
 import type { Column, View } from "./view.ts";
 
@@ -12,13 +13,15 @@ const SOURCES = {
   ids: 'temp."picked ids" p CROSS JOIN main.invocation i ON i.seq = p.seq',
 } as const;
 
+const BODY = storedBytes("j", "body");
+
 /**
  * The id of what a call (1037) or a send (1038) started: a notification (32782) says it, mostly the next entry. NULL until it is
  * there.
  */
 const CALLEE =
   "CASE WHEN j.type IN (1037, 1038) THEN (SELECT callee_id(n.body) FROM main.journal n WHERE n.invocation = j.invocation " +
-  "AND n.idx > j.idx AND n.type = 32782 AND completion_id(n.body) = callee_completion_id(j.type, j.body) " +
+  `AND n.idx > j.idx AND n.type = 32782 AND completion_id(n.body) = callee_completion_id(j.type, ${BODY}) ` +
   "ORDER BY n.idx LIMIT 1) END";
 
 export function sysJournal(rows: Exclude<Variant, "open"> | "all"): View {
@@ -28,17 +31,17 @@ export function sysJournal(rows: Exclude<Variant, "open"> | "all"): View {
       ...KEY,
       ["index", "u32", "j.idx"],
       ["entry_type", "s", "entry_type(j.type)"],
-      ["name", "s", "entry_name(j.type, j.body)"],
+      ["name", "s", `entry_name(j.type, ${BODY})`],
       ["completed", "b", "NULL"],
       ["invoked_id", "s", "NULL"],
       ["invoked_target", "s", "NULL"],
       ["sleep_wakeup_at", "ts", "NULL"],
       ["promise_name", "s", "NULL"],
-      ["raw", "bin", "j.body"],
-      ["raw_length", "u64", "length(j.body)"],
+      ["raw", "bin", BODY],
+      ["raw_length", "u64", storedLength("j", "body")],
       ["version", "u32", "2"],
-      ["entry_json", "s", `entry_json(j.type, j.body, ${CALLEE})`],
-      ["entry_lite_json", "s", `entry_lite_json(j.type, j.body, ${CALLEE})`],
+      ["entry_json", "s", `entry_json(j.type, ${BODY}, ${CALLEE})`],
+      ["entry_lite_json", "s", `entry_lite_json(j.type, ${BODY}, ${CALLEE})`],
       ["appended_at", "ts", "j.at_ms"],
     ],
     from: `${SOURCES[rows]} CROSS JOIN main.journal j ON j.invocation = i.seq`,
