@@ -7,6 +7,7 @@ import { type Config, serveCommand, unknownVariables } from "./config.ts";
 import { ConfigError } from "./config-error.ts";
 import { errorFields, jsonLog } from "./base/log.ts";
 import { systemClock } from "./base/clock.ts";
+import { restoreCommand } from "./replica-commands.ts";
 import { VERSION } from "./version.ts";
 
 const EXIT_BAD_USAGE = 2;
@@ -75,6 +76,7 @@ const program = new Command("holdfast")
   )
   .version(VERSION)
   .addCommand(serveCommand(serve))
+  .addCommand(restoreCommand())
   .configureOutput({ outputError: (text, write) => write(text) })
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : EXIT_BAD_USAGE));
 for (const command of program.commands) command.copyInheritedSettings(program);

@@ -19,6 +19,7 @@ import { restore } from "./replica/restore.ts";
 import { RetryingBucket } from "./replica/retrying-bucket.ts";
 import { WalThread } from "./replica/wal-thread.ts";
 import { DATABASE_FILE } from "./store/data-directory.ts";
+import { inspectRestored } from "./store/restored-database.ts";
 import type { SqliteStore } from "./store/sqlite-store.ts";
 import type { Telemetry } from "./telemetry/telemetry.ts";
 
@@ -67,7 +68,7 @@ export async function openReplica(
 export async function restoreWhereEmpty(
   { bucket }: OpenReplica,
   { data }: Config,
-  { log, clock }: ReplicaSurroundings,
+  { log }: Pick<ReplicaSurroundings, "log">,
 ): Promise<void> {
   if (fs.existsSync(path.join(data, DATABASE_FILE))) return;
   const beganMs = performance.now();
@@ -75,7 +76,7 @@ export async function restoreWhereEmpty(
     bucket,
     directory: data,
     point: { kind: "latest" },
-    nowMs: () => clock.nowMs(),
+    inspect: inspectRestored,
   });
   if (restored.kind === "empty") return;
   const { kind: _, ...facts } = restored;

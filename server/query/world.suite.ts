@@ -344,8 +344,13 @@ export function liveAttempts(store: SqliteStore): readonly LiveAttempt[] {
   ];
 }
 
-export function openWorld(directory: string): SqliteStore {
-  const store = openSqliteStore(directory, { durability: "none" });
+/** With a threshold, values from that length on lie beside the database. */
+export function openWorld(directory: string, blobThresholdBytes?: number): SqliteStore {
+  const durability = "none";
+  const store = openSqliteStore(
+    directory,
+    blobThresholdBytes === undefined ? { durability } : { durability, blobThresholdBytes },
+  );
   makeWorld(store);
   return store;
 }

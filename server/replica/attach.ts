@@ -150,10 +150,11 @@ async function startOf(
   state: Segment | null,
   locate: WalThread["locate"],
 ): Promise<WalPosition | "start" | "base"> {
-  if (file === null || state === null || state.content.kind === "claim") return "base";
+  if (file === null) return "base";
   const { clean, restart } = file;
-  if (clean !== null && clean.seq >= state.head.seq && isUnchanged(databaseFile, file))
-    return "start";
+  const isNewest = clean !== null && clean.seq >= (state?.head.seq ?? 0);
+  if (isNewest && isUnchanged(databaseFile, file)) return "start";
+  if (state === null || state.content.kind === "claim") return "base";
   const { position } = state.content;
   const found = await locate(position);
   if (found === "here") return position;

@@ -19,7 +19,8 @@ export function parseBucketUrl(text: string): BucketLocation {
   const s3 = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(.*))?$/.exec(text);
   if (s3 !== null) {
     const prefix = (s3[2] ?? "").replace(/\/+$/, "");
-    if (!/^[\w!.*'()/-]*$/.test(prefix)) throw new Error("the prefix may hold letters, digits and -_./ only");
+    if (!/^[\w!.*'()/-]*$/.test(prefix))
+      throw new Error("the prefix may hold letters, digits and -_./ only");
     return { kind: "s3", bucket: s3[1] ?? "", prefix: prefix === "" ? "" : `${prefix}/` };
   }
   if (text.startsWith("file:///")) return { kind: "directory", directory: fileURLToPath(text) };

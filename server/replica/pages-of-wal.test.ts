@@ -113,8 +113,13 @@ class World {
 
   #cut(): void {
     if (this.#end.salt1 === 0) return;
-    const rawBytesMax = this.#below(2) === 0 ? Number.MAX_SAFE_INTEGER : 4096 * (1 + this.#below(60));
-    const request = { ...upTo(this.db, this.#from), restarted: this.#restart === "at-end", rawBytesMax };
+    const rawBytesMax =
+      this.#below(2) === 0 ? Number.MAX_SAFE_INTEGER : 4096 * (1 + this.#below(60));
+    const request = {
+      ...upTo(this.db, this.#from),
+      restarted: this.#restart === "at-end",
+      rawBytesMax,
+    };
     const result = cut(this.db.name, request);
     if (this.#restart === "lost") {
       assert.ok("lost" in result, "what was never cut is gone");
@@ -175,7 +180,10 @@ describe("cuts of a write-ahead log", () => {
     const result = cut(db.name, upTo(db, "start"));
     assertCut(result);
     const { numbers, pages } = unpackDelta(deltaOf(result));
-    assert.deepEqual(numbers, Array.from({ length: numbers.length }, (_, index) => index + 1));
+    assert.deepEqual(
+      numbers,
+      Array.from({ length: numbers.length }, (_, index) => index + 1),
+    );
     assert.equal(numbers.length, result.databasePages);
     assert.ok(result.frames > 2 * numbers.length);
     assert.equal(pages.length, numbers.length * 4096);

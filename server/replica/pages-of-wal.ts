@@ -89,7 +89,8 @@ function cutFrom(
   begin: WalPosition,
   { toFrame, rawBytesMax, blobs }: CutRequest,
 ): Cut | Lost {
-  if (begin.frame > toFrame) return { lost: "the write-ahead log is shorter than what was shipped" };
+  if (begin.frame > toFrame)
+    return { lost: "the write-ahead log is shorter than what was shipped" };
   const set = new PageSet();
   let databasePages = 0;
   let isWhole = false;

@@ -15,6 +15,7 @@ import { cleanState, readReplicaFile, type ReplicaFile, writeReplicaFile } from 
 import type { RetentionPolicy } from "./retention.ts";
 import type { Shipping } from "./replicated-store.ts";
 import type { Segment, WalPosition } from "./segment.ts";
+import { WINDOW } from "./segment-codec.ts";
 import { Shipper } from "./shipper.ts";
 import { Snapshotter } from "./snapshotter.ts";
 import type { Source } from "./source.ts";
@@ -67,6 +68,8 @@ export class Replicator implements Shipping {
   readonly #lease: LeaseKeeper;
   #file: ReplicaFile;
   #lastSnapshot: ReplicaStatus["lastSnapshot"] = null;
+  /** The newest accepted segment, the claim at first. */
+  #acceptedSeq: number;
   #acceptedSinceSnapshot = 0;
   #isSnapshotting = false;
   #cancelSnapshot: (() => void) | null = null;
@@ -78,6 +81,7 @@ export class Replicator implements Shipping {
     if (file === null) throw new Error(`${directory} is not attached to a replica`);
     this.#options = options;
     this.#file = file;
+    this.#acceptedSeq = attachment.end.seq - WINDOW;
     this.#pages = new WalThread(source);
     const uploader = new BlobUploader(bucket, blobs);
     this.#appender = this.#makeAppender();
@@ -134,7 +138,7 @@ export class Replicator implements Shipping {
     return {
       url: this.#options.bucket.url,
       epoch: this.#options.attachment.identity.epoch,
-      acceptedSeq: this.#appender.acceptedSeq,
+      acceptedSeq: this.#acceptedSeq,
       unshippedBytes: this.#shipper.unshippedBytes,
       lagMs: this.#shipper.lagMs,
       lastSnapshot: this.#lastSnapshot,
@@ -162,7 +166,7 @@ export class Replicator implements Shipping {
 
   /** After the store is closed, all of it shipped: the database file alone is the state. */
   noteClean(): void {
-    const seq = this.#appender.acceptedSeq;
+    const seq = this.#acceptedSeq;
     this.#note({
       shippedSeq: seq,
       clean: cleanState(this.#options.source.file, seq),
@@ -203,6 +207,7 @@ export class Replicator implements Shipping {
   }
 
   #accepted(segment: Segment): void {
+    this.#acceptedSeq = segment.head.seq;
     this.#options.watch.answered();
     this.#shipper.accepted(segment);
     this.#lease.accepted();
@@ -250,7 +255,7 @@ export class Replicator implements Shipping {
   #snapshotted(seq: number): void {
     this.#acceptedSinceSnapshot = 0;
     this.#lastSnapshot = { seq, atMs: this.#options.nowMs() };
-    this.#note({ shippedSeq: Math.min(seq, this.#appender.acceptedSeq) });
+    this.#note({ shippedSeq: Math.min(seq, this.#acceptedSeq) });
   }
 
   #note(change: Partial<ReplicaFile>): void {

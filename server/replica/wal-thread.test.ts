@@ -69,7 +69,10 @@ class World {
     const read = await readSnapshot(chunks, (first, pages) => bytes.set(pages, (first - 1) * 4096));
     const { file: _, ...head } = this.request();
     assert.deepEqual({ ...read.head }, { ...head, databasePages: written.databasePages });
-    assert.deepEqual([read.size, Buffer.from(read.hash)], [written.size, Buffer.from(written.hash)]);
+    assert.deepEqual(
+      [read.size, Buffer.from(read.hash)],
+      [written.size, Buffer.from(written.hash)],
+    );
     return new Image(image, bytes);
   }
 
@@ -127,7 +130,10 @@ describe("the threads of a replica", () => {
     );
     await world.thread.release();
     await world.thread.release();
-    const missing = new WalThread({ file: path.join(world.directory, "missing.db"), databaseFd: 0 });
+    const missing = new WalThread({
+      file: path.join(world.directory, "missing.db"),
+      databaseFd: 0,
+    });
     await assert.rejects(missing.pin(), /unable to open|does not exist/);
     assert.deepEqual(await missing.locate(nowhere), "ended");
     await missing.close();

@@ -78,12 +78,16 @@ describe("a write-ahead log", () => {
   });
 
   it("ends before the first frame of which any bit is wrong", () => {
-    const property = fc.property(fc.nat(bytes.length - 1), fc.integer({ min: 1, max: 255 }), (at, flip) => {
-      const damaged = new Uint8Array(bytes);
-      damaged[at] = (damaged[at] ?? 0) ^ flip;
-      const expected = at < HEADER_BYTES ? 0 : Math.floor((at - HEADER_BYTES) / FRAME_BYTES);
-      assert.equal(read(damaged).frames, expected);
-    });
+    const property = fc.property(
+      fc.nat(bytes.length - 1),
+      fc.integer({ min: 1, max: 255 }),
+      (at, flip) => {
+        const damaged = new Uint8Array(bytes);
+        damaged[at] = (damaged[at] ?? 0) ^ flip;
+        const expected = at < HEADER_BYTES ? 0 : Math.floor((at - HEADER_BYTES) / FRAME_BYTES);
+        assert.equal(read(damaged).frames, expected);
+      },
+    );
     fc.assert(property, { numRuns: 400 });
     for (let at = 0; at < HEADER_BYTES; at += 1) {
       const damaged = new Uint8Array(bytes);
@@ -111,7 +115,10 @@ describe("a write-ahead log", () => {
       const there = new FrameCursor(header, cursor.position);
       assert.ok(there.advance(copy.buffer, at + FRAME_BYTES));
       const elsewhere = { ...cursor.position, checksum1: cursor.position.checksum1 ^ 1 };
-      assert.equal(new FrameCursor(header, elsewhere).advance(copy.buffer, at + FRAME_BYTES), false);
+      assert.equal(
+        new FrameCursor(header, elsewhere).advance(copy.buffer, at + FRAME_BYTES),
+        false,
+      );
     }
   });
 

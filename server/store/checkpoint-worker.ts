@@ -15,14 +15,10 @@ export interface PassResult {
 
 export type PassDone = (error: Error | null, result: PassResult) => void;
 
-/** Runs checkpoint passes, one thing at a time. */
+/** Runs checkpoint passes, one at a time. */
 export interface Passes {
   /** One PASSIVE checkpoint: never waits for a reader or a writer, and never makes them wait. */
   run(done: PassDone): void;
-  /** From now on the log cannot start over, though passes copy all of it. It must hold a frame that is not in the database. */
-  guard(done: PassDone): void;
-  /** Ends that, then one PASSIVE checkpoint. */
-  runUnguarded(done: PassDone): void;
   close(): Promise<void>;
 }
 
@@ -30,80 +26,33 @@ type Answer =
   | { readonly row: readonly [busy: number, frames: number, checkpointed: number] }
   | { readonly message: string; readonly code: string };
 
-/**
- * The guard: the log starts over only where no reader stands at a frame of it. Two connections take turns at that, each going to the
- * newest frame before the other lets go, so that passes copy up to there. A reader that comes when all of the log is in the
- * database stands at no frame, and would hold nothing: then the other stays where it is.
- */
 const SOURCE = `
 "use strict";
 const { parentPort, workerData } = require("node:worker_threads");
 let db;
 let pass;
-let progress;
-let isGuarded = false;
-let guards;
-let guard;
 function open() {
   const Database = require(workerData.driver);
   db = new Database(workerData.file, { fileMustExist: true, timeout: 0 });
   db.exec("PRAGMA wal_autocheckpoint = 0");
   db.exec("PRAGMA synchronous = " + workerData.synchronous);
-  progress = db.prepare("PRAGMA wal_checkpoint(NOOP)").raw();
   return db.prepare("PRAGMA wal_checkpoint(PASSIVE)").raw();
-}
-function openGuard() {
-  const Database = require(workerData.driver);
-  const reader = new Database(workerData.file, { readonly: true, timeout: workerData.guardTimeoutMs });
-  return { reader, touch: reader.prepare("SELECT rootpage FROM sqlite_schema LIMIT 1") };
-}
-function end(reader) {
-  if (reader.inTransaction) reader.exec("ROLLBACK");
-}
-function move() {
-  guards ??= [openGuard(), openGuard()];
-  const [, frames, checkpointed] = progress.get();
-  if (frames === checkpointed) return;
-  const next = guards[0] === guard ? guards[1] : guards[0];
-  try {
-    next.reader.exec("BEGIN");
-    next.touch.get();
-    if (progress.get()[2] >= frames) return;
-    if (guard !== undefined) end(guard.reader);
-    guard = next;
-  } finally {
-    if (guard !== next) end(next.reader);
-  }
-}
-function run(message) {
-  pass ??= open();
-  if (message === "guard") isGuarded = true;
-  if (message === "unguarded") isGuarded = false;
-  if (isGuarded) {
-    move();
-  } else if (guard !== undefined) {
-    end(guard.reader);
-    guard = undefined;
-  }
-  return message === "guard" ? progress.get() : pass.get();
 }
 parentPort.on("message", (message) => {
   if (message === "close") {
-    for (const { reader } of guards ?? []) reader.close();
     if (db !== undefined) db.close();
     parentPort.close();
     return;
   }
   try {
-    parentPort.postMessage({ row: run(message) });
+    pass ??= open();
+    parentPort.postMessage({ row: pass.get() });
   } catch (error) {
     parentPort.postMessage({ message: String(error.message), code: String(error.code) });
   }
 });
 `;
 
-/** A reader has to wait only while another process recovers the log, or removes it. */
-const GUARD_TIMEOUT_MS = 5000;
 const NOTHING: PassResult = { frames: 0, checkpointed: 0 };
 
 export class WorkerPasses implements Passes {
@@ -119,23 +68,11 @@ export class WorkerPasses implements Passes {
   }
 
   run(done: PassDone): void {
-    this.#ask("pass", done);
-  }
-
-  guard(done: PassDone): void {
-    this.#ask("guard", done);
-  }
-
-  runUnguarded(done: PassDone): void {
-    this.#ask("unguarded", done);
-  }
-
-  #ask(message: "pass" | "guard" | "unguarded", done: PassDone): void {
     this.#done = done;
     this.#worker ??= this.#start();
     // A pass keeps the process alive, for somebody may wait for it; an idle thread does not.
     this.#worker.ref();
-    this.#worker.postMessage(message, []);
+    this.#worker.postMessage("pass", []);
   }
 
   async close(): Promise<void> {
@@ -157,7 +94,7 @@ export class WorkerPasses implements Passes {
       eval: true,
       name: "checkpoint",
       execArgv: [],
-      workerData: { file: this.#file, driver, synchronous, guardTimeoutMs: GUARD_TIMEOUT_MS },
+      workerData: { file: this.#file, driver, synchronous },
     });
     worker.on("message", this.#onAnswer);
     worker.on("error", (error) => this.#answer(error, NOTHING));

@@ -6,7 +6,7 @@ import Database from "better-sqlite3";
 import { MessageType } from "../../sdk/protocol/message-type.ts";
 import type { StorageError } from "../base/storage-error.ts";
 import type { BarrierDone } from "./barrier.ts";
-import type { PassDone, PassResult } from "./checkpoint-worker.ts";
+import type { PassResult } from "./checkpoint-worker.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import { DATABASE_FILE } from "./data-directory.ts";
 import { newInvocation, NOW_MS, PAUSED } from "./fixtures.suite.ts";
@@ -20,18 +20,13 @@ const FRAMES_MAX = 1000;
 class World {
   frames = 0;
   checkpointed = 0;
-  asked: PassDone[] = [];
-  /** Of the guard, asked for or given up. */
-  guards: PassDone[] = [];
-  unguarded: PassDone[] = [];
+  asked: ((error: Error | null, result: PassResult) => void)[] = [];
   syncs: BarrierDone[] = [];
   failures: StorageError[] = [];
   closed = 0;
   readonly checkpointer = new Checkpointer({
     passes: {
       run: (done) => this.asked.push(done),
-      guard: (done) => this.guards.push(done),
-      runUnguarded: (done) => this.unguarded.push(done),
       close: async () => {
         this.closed += 1;
       },
@@ -204,8 +199,6 @@ describe("the checkpoints of a store", () => {
         run: (done) => {
           setImmediate(() => done(new Error("the checkpoint thread ended"), NOTHING));
         },
-        guard: () => assert.fail("there is no replica"),
-        runUnguarded: () => assert.fail("there is no replica"),
         close: async () => undefined,
       },
     });

@@ -4,8 +4,8 @@
  * a last one while commits are held. The hold is a request (`gate`): the writer collects its inputs meanwhile, and nothing
  * blocks. A commit that comes all the same harms nothing, the log starts over another time.
  *
- * Somebody who copies the log (`StartOver`) is asked before it starts over: until then a guard keeps it from that, while passes go
- * on. It starts over by a commit under the hold, not by the next that comes, so that the guard stands again before others do.
+ * Somebody who copies the log (`LogCopier`) is asked before it starts over: passes go on, but a guard keeps it from that. Then it does
+ * so at once, by a commit between which and the answer nothing can come.
  */
 import { assert } from "../base/assert.ts";
 import type { StorageError } from "../base/storage-error.ts";
@@ -20,12 +20,14 @@ const FREE_PASSES_MAX = 4;
 /** The number of frames is asked for after so many commits; the question costs a microsecond. */
 const COMMITS_PER_LOOK = 8;
 
-/** What a replica has to do with the end of a generation of the log. */
-export interface StartOver {
-  /** Commits are held until this answers. */
-  may(done: (ok: boolean) => void): void;
-  /** Commits something that changes nothing, but stands in the log. */
-  commit(): void;
+/** What a replica has to do with the log. */
+export interface LogCopier {
+  /** Before every pass: from here on the log must not start over, though this pass may copy all that is in it now. */
+  guard(): void;
+  /** Asks for leave; commits are held until `done`. */
+  mayStartOver(done: (ok: boolean) => void): void;
+  /** With leave. */
+  startOver(): void;
 }
 
 export interface CheckpointerOptions {
@@ -36,8 +38,8 @@ export interface CheckpointerOptions {
   /** Syncs the database file, so that the pass under the hold finds little left to sync. */
   readonly syncDatabase: Sync;
   readonly onFailure: (error: StorageError) => void;
-  /** Checkpoints nothing before `guard` is called. */
-  readonly awaitsGuard?: boolean;
+  /** Nothing is checkpointed before `copyTo`. */
+  readonly awaitsCopier?: boolean;
 }
 
 export class Checkpointer {
@@ -50,13 +52,11 @@ export class Checkpointer {
   #gate: Promise<void> | null = null;
   #openGate: (() => void) | null = null;
   #idle: (() => void) | null = null;
-  #startOver: StartOver | null = null;
-  #awaitsGuard: boolean;
+  #copier: LogCopier | null = null;
 
   constructor(options: CheckpointerOptions) {
     this.#options = options;
     this.#dueAtFrames = options.framesMax;
-    this.#awaitsGuard = options.awaitsGuard === true;
   }
 
   /** Not null while the writer should hold its next commit; resolves when it may go on. Never rejects. */
@@ -64,20 +64,22 @@ export class Checkpointer {
     return this.#gate;
   }
 
-  /** From now on the log starts over only when it may. It must hold a frame that is not in the database. */
-  guard(startOver: StartOver): void {
-    assert(this.#awaitsGuard && !this.#closed, "the log is guarded once, before the first pass");
-    this.#awaitsGuard = false;
-    this.#startOver = startOver;
-    this.#busy = true;
-    this.#options.passes.guard((error) => this.#end(error));
+  /** From now on the log starts over only with leave. */
+  copyTo(copier: LogCopier): void {
+    assert(this.#isAwaitingCopier, "the log has one copier, who comes before the first pass");
+    this.#copier = copier;
+    copier.guard();
+  }
+
+  get #isAwaitingCopier(): boolean {
+    return this.#options.awaitsCopier === true && this.#copier === null;
   }
 
   /** Called after every commit, which stands whatever becomes of this: so it never throws. */
   committed(): void {
     this.#commits += 1;
-    if (this.#busy || this.#closed || this.#awaitsGuard) return;
-    if (this.#commits < COMMITS_PER_LOOK) return;
+    if (this.#busy || this.#closed || this.#commits < COMMITS_PER_LOOK) return;
+    if (this.#isAwaitingCopier) return;
     this.#commits = 0;
     try {
       this.#look();
@@ -105,7 +107,7 @@ export class Checkpointer {
     this.#freePasses = 0;
     // Should a foreign reader keep the log from starting over, the next try is another such length away.
     this.#dueAtFrames = frames + this.#options.framesMax;
-    this.#options.passes.run(this.#onFreePass);
+    this.#pass(this.#onFreePass);
   }
 
   readonly #onFreePass: PassDone = (error, result) => {
@@ -115,33 +117,39 @@ export class Checkpointer {
       if (syncError !== null || this.#closed) return this.#end(syncError);
       const left = this.#options.frames() - result.checkpointed;
       if (left > HELD_FRAMES_MAX && this.#freePasses < FREE_PASSES_MAX) {
-        return this.#options.passes.run(this.#onFreePass);
+        return this.#pass(this.#onFreePass);
       }
       return this.#hold();
     });
   };
 
-  #hold(): void {
-    this.#gate = new Promise<void>((resolve) => (this.#openGate = resolve));
-    if (this.#startOver !== null) return this.#askToStartOver(this.#startOver);
-    return this.#options.passes.run((error) => this.#end(error));
+  #pass(done: PassDone): void {
+    try {
+      this.#copier?.guard();
+      this.#options.passes.run(done);
+    } catch (error) {
+      this.#end(error instanceof Error ? error : new Error(String(error)));
+    }
   }
 
-  #askToStartOver(startOver: StartOver): void {
-    const { passes } = this.#options;
-    startOver.may((ok) => {
-      if (!ok || this.#closed) return this.#end(null);
-      return passes.runUnguarded((passError) => {
-        if (passError !== null && !isBusy(passError)) return this.#end(passError);
-        try {
-          // Whatever the pass came to: what this commits is not in the database, so the guard will hold.
-          startOver.commit();
-        } catch (error) {
-          return this.#end(error instanceof Error ? error : new Error(String(error)));
-        }
-        return passes.guard((error) => this.#end(error));
-      });
+  #hold(): void {
+    this.#gate = new Promise<void>((resolve) => (this.#openGate = resolve));
+    this.#pass((error, { frames, checkpointed }) => {
+      const copier = this.#copier;
+      if (error !== null || this.#closed || copier === null) return this.#end(error);
+      // A foreign reader: the log cannot start over, whatever the copier says.
+      if (checkpointed < frames) return this.#end(null);
+      return copier.mayStartOver((ok) => this.#answered(copier, ok));
     });
+  }
+
+  #answered(copier: LogCopier, ok: boolean): void {
+    try {
+      if (ok && !this.#closed) copier.startOver();
+      this.#end(null);
+    } catch (error) {
+      this.#end(error instanceof Error ? error : new Error(String(error)));
+    }
   }
 
   #end(error: Error | null): void {
@@ -149,13 +157,11 @@ export class Checkpointer {
     this.#gate = null;
     this.#openGate?.();
     this.#openGate = null;
-    if (error !== null && !isBusy(error)) {
+    // Busy: another program checkpoints this database. Its work is as good as ours.
+    if (error !== null && sqliteCode(error) !== "SQLITE_BUSY") {
       this.#options.onFailure(storageFailure("the checkpoint failed", error));
     }
     this.#idle?.();
     this.#idle = null;
   }
 }
-
-/** Another program checkpoints this database. Its work is as good as ours. */
-const isBusy = (error: Error): boolean => sqliteCode(error) === "SQLITE_BUSY";

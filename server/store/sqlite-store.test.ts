@@ -157,12 +157,7 @@ describe("the store over SQLite", () => {
     const noThread = (): never => {
       throw new Error("no thread to be had");
     };
-    const passes = {
-      run: noThread,
-      guard: noThread,
-      runUnguarded: noThread,
-      close: () => Promise.resolve(),
-    };
+    const passes = { run: noThread, close: () => Promise.resolve() };
     const store = openSqliteStore(directory(), { durability: "none", walBytesMax: 1, passes });
     const seqs: number[] = [];
     assert.throws(() => {

@@ -122,7 +122,7 @@ export class SqliteStore implements Store {
       framesMax: Math.ceil((options.walBytesMax ?? WAL_BYTES_MAX_DEFAULT) / WAL_FRAME_BYTES),
       syncDatabase: sync(databaseFd),
       onFailure: this.#fail,
-      awaitsGuard: options.keepWal === true,
+      awaitsCopier: options.keepWal === true,
     });
     this.#wal = new WalShare({
       database,

@@ -44,14 +44,6 @@ class SteppedPasses implements Passes {
     this.#asked = done;
   }
 
-  guard(): void {
-    assert.fail("there is no replica");
-  }
-
-  runUnguarded(): void {
-    assert.fail("there is no replica");
-  }
-
   step(): void {
     const done = this.#asked;
     if (done === null) return;

@@ -4,6 +4,7 @@ import { assert } from "../base/assert.ts";
 import { ask } from "./ask.ts";
 import type { Checkpointer } from "./checkpointer.ts";
 import type { OpenDatabase } from "./open.ts";
+import { WalGuard, type WalProgress } from "./wal-guard.ts";
 
 /** Where the committed state is. */
 export interface WalHead {
@@ -25,7 +26,7 @@ export interface WalReplication {
 export interface WalShareOptions {
   readonly database: OpenDatabase;
   readonly checkpointer: Checkpointer;
-  readonly progress: () => { readonly frames: number; readonly checkpointed: number };
+  readonly progress: () => WalProgress;
   /** The store is to take note of a commit that was not its own. */
   readonly committed: () => void;
 }
@@ -36,10 +37,12 @@ const SALT1_AT = 16;
 export class WalShare {
   readonly #options: WalShareOptions;
   #commits = 0;
-  #salt1 = 0;
-  #version: number | null = null;
   #onCommit: (() => void) | null = null;
   #replication: WalReplication | null = null;
+  #guard: WalGuard | null = null;
+  /** Null: it is to be read. */
+  #salt1: number | null = null;
+  #version: number | null = null;
 
   constructor(options: WalShareOptions) {
     this.#options = options;
@@ -51,7 +54,7 @@ export class WalShare {
 
   head(): WalHead {
     const { frames } = this.#options.progress();
-    return { commits: this.#commits, frames, salt1: this.#currentSalt1() };
+    return { commits: this.#commits, frames, salt1: this.#salt1 ?? this.#readSalt1() };
   }
 
   committed(): void {
@@ -69,32 +72,54 @@ export class WalShare {
   }
 
   replicate(replication: WalReplication): void {
-    const { frames, checkpointed } = this.#options.progress();
-    // The guard stands at a frame that is not in the database yet.
-    if (frames === checkpointed) this.#commitNothing();
-    this.#salt1 = this.#readSalt1();
-    this.#replication = replication;
-    this.#options.checkpointer.guard({
-      may: (done) => replication.mayStartOver(done),
-      commit: () => {
-        this.#commitNothing();
-        this.#salt1 = this.#readSalt1();
-      },
+    const { database, checkpointer, progress } = this.#options;
+    const guard = new WalGuard(database.db.name, progress);
+    this.#guard = guard;
+    checkpointer.copyTo({
+      guard: () => this.#stand(guard),
+      mayStartOver: (done) => replication.mayStartOver(done),
+      startOver: () => this.#startOver(guard),
     });
+    this.#replication = replication;
   }
 
-  /** A frame for page 1. */
-  #commitNothing(): void {
+  /** Before the database, or the log stays when that is closed; then behind it. */
+  close(): void {
+    this.#guard?.close();
+  }
+
+  #stand(guard: WalGuard): void {
+    if (!guard.move()) {
+      // Only at a frame that is not in the database one can stand.
+      this.#commitNothing(() => {});
+      guard.move();
+    }
+    this.#salt1 ??= this.#readSalt1();
+  }
+
+  #startOver(guard: WalGuard): void {
+    const { frames, checkpointed } = this.#options.progress();
+    // Somebody did not wait: with what was committed meanwhile the log goes on.
+    if (checkpointed < frames) return;
+    this.#salt1 = null;
+    this.#commitNothing(() => guard.release());
+    this.#stand(guard);
+  }
+
+  /** Writes page 1 as it is. `begun` is called when the commit can no longer be refused. */
+  #commitNothing(begun: () => void): void {
     const { db } = this.#options.database;
-    this.#version ??= Number(ask(db, "PRAGMA user_version"));
-    db.exec(`PRAGMA user_version = ${this.#version}`);
+    db.exec("BEGIN IMMEDIATE");
+    try {
+      begun();
+      this.#version ??= Number(ask(db, "PRAGMA user_version"));
+      db.exec(`PRAGMA user_version = ${this.#version}`);
+      db.exec("COMMIT");
+    } catch (error) {
+      if (db.inTransaction) db.exec("ROLLBACK");
+      throw error;
+    }
     this.#options.committed();
-  }
-
-  /** Unguarded, the log starts over with any commit. It is guarded while commits are not held. */
-  #currentSalt1(): number {
-    const isGuarded = this.#replication !== null && this.#options.checkpointer.gate === null;
-    return isGuarded ? this.#salt1 : this.#readSalt1();
   }
 
   /** 0 where there is no log yet. */

@@ -10,6 +10,8 @@ import { SqlEngine } from "./engine.ts";
 export type Row = Readonly<Record<string, unknown>>;
 
 export interface EngineInTest {
+  /** Where its database is. */
+  readonly directory: () => string;
   readonly answer: (sql: string, more?: Partial<QueryRequest>) => QueryAnswer;
   /** Fails where the query is refused. */
   readonly rows: (sql: string) => Row[];
@@ -19,13 +21,15 @@ export interface EngineInTest {
   readonly refusal: (sql: string, more?: Partial<QueryRequest>) => string;
 }
 
-export function worldEngine(): EngineInTest {
+export function worldEngine(blobThresholdBytes?: number): EngineInTest {
   const temp = tempDirectories();
   let close = async (): Promise<void> => {};
   let engine: SqlEngine | undefined;
+  let directory = "";
   let live: QueryRequest["live"] = [];
   before(() => {
-    const store = openWorld(temp());
+    directory = temp();
+    const store = openWorld(directory, blobThresholdBytes);
     live = liveAttempts(store).map(({ sdkVersion, awaitingOn, ...attempt }) => ({
       ...attempt,
       server: sdkVersion,
@@ -53,6 +57,7 @@ export function worldEngine(): EngineInTest {
   };
   const text = (sql: string): string => Buffer.from(bytes(sql, "json")).toString();
   return {
+    directory: () => directory,
     answer,
     bytes,
     text,

@@ -14,14 +14,15 @@ const SOURCES = {
 } as const;
 
 const BODY = storedBytes("j", "body");
+const TOLD = storedBytes("n", "body");
 
 /**
  * The id of what a call (1037) or a send (1038) started: a notification (32782) says it, mostly the next entry. NULL until it is
  * there.
  */
 const CALLEE =
-  "CASE WHEN j.type IN (1037, 1038) THEN (SELECT callee_id(n.body) FROM main.journal n WHERE n.invocation = j.invocation " +
-  `AND n.idx > j.idx AND n.type = 32782 AND completion_id(n.body) = callee_completion_id(j.type, ${BODY}) ` +
+  `CASE WHEN j.type IN (1037, 1038) THEN (SELECT callee_id(${TOLD}) FROM main.journal n WHERE n.invocation = j.invocation ` +
+  `AND n.idx > j.idx AND n.type = 32782 AND completion_id(${TOLD}) = callee_completion_id(j.type, ${BODY}) ` +
   "ORDER BY n.idx LIMIT 1) END";
 
 export function sysJournal(rows: Exclude<Variant, "open"> | "all"): View {

@@ -1,0 +1,20 @@
+/** Looks at a database that was just restored, before anybody uses it. */
+import Database from "better-sqlite3";
+import type { BlobRow } from "./blob-rows.ts";
+import { DataDirectoryError } from "./data-directory-error.ts";
+
+/** Throws `DataDirectoryError` when SQLite finds it unsound. Returns the large values that it refers to. */
+export function inspectRestored(file: string): BlobRow[] {
+  const db = new Database(file, { fileMustExist: true });
+  try {
+    const found = db.prepare<[], string>("PRAGMA quick_check(1)").pluck().get();
+    if (found !== "ok") {
+      throw new DataDirectoryError(
+        `what was restored is not sound: ${found}. Restore an earlier state, and keep the bucket as it is`,
+      );
+    }
+    return db.prepare<[], BlobRow>("SELECT hash, id, size FROM blob WHERE refs > 0").all();
+  } finally {
+    db.close();
+  }
+}
