@@ -269,7 +269,8 @@ async function stopAll(
   await Promise.race([processor.settled(), delay(leftMs, undefined, { ref: false })]);
   processor.stop();
   const isShipped = await replicator?.stop(Math.max(deadlineMs - performance.now(), SHIP_MS_MIN));
-  await store.close();
+  // What is not in the bucket is shipped by the next start, from the log.
+  await store.close({ keepWal: isShipped === false });
   if (isShipped === true) replicator?.noteClean();
   await telemetry.shutdown();
 }

@@ -2,6 +2,7 @@
  * The writer of a replica: ships what is committed, stores restore points, renews its lease, deletes what is past its retention, and
  * says how far it is. Once fenced it acknowledges nothing more.
  */
+import fs from "node:fs";
 import type { Log } from "../base/log.ts";
 import { Appender } from "./appender.ts";
 import type { Attachment } from "./attachment.ts";
@@ -158,14 +159,15 @@ export class Replicator implements Shipping {
     if (!isShipped) {
       this.#options.log.warn("replica-not-shipped", {
         unshippedBytes: this.#shipper.unshippedBytes,
-        meaning: "the next start on this directory stores a snapshot",
+        meaning: "the next start on this directory ships it",
       });
     }
     return isShipped;
   }
 
-  /** After the store is closed, all of it shipped: the database file alone is the state. */
+  /** After the store is closed, all of it shipped: the database file alone is the state, unless a foreign reader kept the log. */
   noteClean(): void {
+    if (fs.existsSync(`${this.#options.source.file}-wal`)) return;
     const seq = this.#acceptedSeq;
     this.#note({
       shippedSeq: seq,

@@ -128,7 +128,7 @@ export class Shipper {
   /** How long the oldest commit that is not accepted has been waiting; 0: there is none. */
   get lagMs(): number {
     const sinceMs = this.#marks[0]?.sinceMs ?? this.#dirtySinceMs;
-    return sinceMs === null ? 0 : Math.max(0, this.#options.monotonicMs() - sinceMs);
+    return sinceMs === null || this.isShipped ? 0 : Math.max(0, this.#options.monotonicMs() - sinceMs);
   }
 
   get isBaseDue(): boolean {

@@ -233,15 +233,20 @@ export class SqliteStore implements Store {
     this.#barrier.wait(done);
   }
 
-  /** Waits for what is under way; what was committed is durable after it. The lock on the directory goes last. */
-  async close(): Promise<void> {
+  /**
+   * Waits for what is under way; what was committed is durable after it. The lock on the directory goes last. The write-ahead log is
+   * copied into the database and removed, unless `keepWal`, for a replica that has not got all of it.
+   */
+  async close({ keepWal = false }: { readonly keepWal?: boolean } = {}): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     const removed = this.blobs.close();
     await new Promise<void>((resolve) => this.#barrier.wait(() => resolve()));
     await removed;
     await this.#checkpointer.close();
+    if (!keepWal) this.#wal.close();
     closeDatabase(this.#database);
+    if (keepWal) this.#wal.close();
   }
 
   #committed(): void {

@@ -1,0 +1,239 @@
+/**
+ * The store as a source: transactions at random, with checkpoints of its own and of others, readers, refusals and `kill -9`. A copier
+ * follows by cuts; its image is always the database, page by page, and the log starts over only when it says so.
+ */
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import { describe, it } from "node:test";
+import Database from "better-sqlite3";
+import { newInvocation } from "../store/fixtures.suite.ts";
+import { Chance, randomPlan } from "../store/random-transactions.suite.ts";
+import { openSqliteStore, type SqliteStore } from "../store/sqlite-store.ts";
+import { cut, type CutRequest, locate } from "./pages-of-wal.ts";
+import type { WalPosition } from "./segment.ts";
+import { durable, type Source } from "./source.ts";
+import { frameOffset } from "./wal.ts";
+import { WalFile } from "./wal-file.ts";
+import { assertCut, Image, recovered, salt1Of, tempDirectories } from "./wal.suite.ts";
+
+const directory = tempDirectories();
+const WAL_BYTES_MAX = 40 * 4120;
+
+const open = (where: string, durability: "disk" | "none" = "none"): SqliteStore =>
+  openSqliteStore(where, { durability, walBytesMax: WAL_BYTES_MAX, keepWal: true });
+
+/** Follows a source by cuts. */
+class Copier {
+  readonly #source: Source;
+  readonly image: Image;
+  position: WalPosition;
+  /** The log may have started over at `position`. */
+  #mayHaveStartedOver = false;
+
+  /** With the image and position of one before it, or from what is there. */
+  constructor(source: Source, directoryOfImage: string, before?: Copier) {
+    this.#source = source;
+    const { frames } = source.head();
+    const commit = WalFile.with(source.file, (wal) => wal?.commitAt(frames) ?? null);
+    const position = before?.position ?? commit?.position;
+    assert.ok(position !== undefined);
+    this.position = position;
+    const begin = recovered(source.file, path.dirname(source.file));
+    this.image = before?.image ?? new Image(path.join(directoryOfImage, "image.db"), begin);
+  }
+
+  cut(rawBytesMax = Number.MAX_SAFE_INTEGER): void {
+    const { frames, salt1 } = this.#source.head();
+    const restarted = this.#mayHaveStartedOver;
+    const request = { from: this.position, restarted, toFrame: frames, toSalt1: salt1 };
+    const result = cut(this.#source.file, { ...request, rawBytesMax, blobs: [] });
+    assertCut(result);
+    if (result.frames === 0) return;
+    this.position = result.position;
+    this.#mayHaveStartedOver = false;
+    this.image.apply(result);
+  }
+
+  cutAll(): void {
+    this.cut();
+    const { frames, salt1 } = this.#source.head();
+    assert.equal(this.position.frame, frames);
+    assert.equal(this.position.salt1, salt1);
+    this.image.assertEquals(recovered(this.#source.file, path.dirname(this.#source.file)));
+  }
+
+  grant(): void {
+    this.cut();
+    this.#mayHaveStartedOver = true;
+  }
+}
+
+class World {
+  readonly #chance: Chance;
+  #store: SqliteStore;
+  #copier: Copier;
+  #foreign: Database.Database;
+  #reader: Database.Database;
+  #salt1: number;
+  #isGranted = false;
+  #number = 0;
+  #ungated = 0;
+  readonly counts = { restarts: 0, refused: 0, asked: 0, kills: 0, cuts: 0, ungated: 0 };
+
+  constructor(seed: number) {
+    this.#chance = new Chance(seed);
+    const where = directory();
+    this.#store = open(where);
+    this.#copier = this.#replicate();
+    [this.#foreign, this.#reader] = this.#outsiders();
+    this.#salt1 = salt1Of(this.#store.file);
+  }
+
+  async step(): Promise<void> {
+    switch (this.#chance.below(12)) {
+      case 0:
+        this.#checkpoint();
+        break;
+      case 1:
+        if (this.#reader.inTransaction) this.#reader.exec("COMMIT");
+        else if (this.#chance.below(3) === 0) {
+          this.#reader.exec("BEGIN");
+          this.#reader.prepare("SELECT count(*) FROM journal").get();
+        }
+        break;
+      case 2:
+        this.#copier.cut(4096 * (1 + this.#chance.below(40)));
+        break;
+      case 3:
+        this.#copier.cutAll();
+        this.counts.cuts += 1;
+        break;
+      case 4:
+        if (this.#chance.below(15) === 0) await this.#kill();
+        break;
+      case 5:
+        await new Promise((resolve) => setTimeout(resolve, 1));
+        break;
+      default:
+        this.#commit();
+    }
+    this.#look();
+  }
+
+  async close(): Promise<void> {
+    this.#copier.cutAll();
+    this.#copier.image.close();
+    this.#foreign.close();
+    this.#reader.close();
+    await this.#store.close();
+  }
+
+  #outsiders(): [Database.Database, Database.Database] {
+    return [
+      new Database(this.#store.file, { timeout: 0 }),
+      new Database(this.#store.file, { readonly: true }),
+    ];
+  }
+
+  #replicate(before?: Copier): Copier {
+    const store = this.#store;
+    store.replicate({
+      commitGate: () => null,
+      mayStartOver: (done) => {
+        this.counts.asked += 1;
+        const answer = (): void => {
+          if (this.#store !== store) return done(false);
+          const ok = this.#chance.below(2) === 0;
+          if (ok) {
+            this.#copier.grant();
+            this.#isGranted = true;
+          } else {
+            this.counts.refused += 1;
+          }
+          return done(ok);
+        };
+        if (this.#chance.below(2) === 0) answer();
+        else setTimeout(answer, this.#chance.below(3));
+      },
+    });
+    return new Copier(store, path.dirname(store.file), before);
+  }
+
+  /** Of another program; any kind may be refused, none may take the log away. */
+  #checkpoint(): void {
+    const modes = ["PASSIVE", "FULL", "RESTART", "TRUNCATE"];
+    this.#foreign.exec(`PRAGMA wal_checkpoint(${this.#chance.pick(modes) ?? ""})`);
+  }
+
+  #commit(): void {
+    // Most of the time the writer honours the gate; it need not.
+    if (this.#store.commitGate !== null) {
+      if (this.#chance.below(6) !== 0) return;
+      this.counts.ungated += 1;
+    }
+    this.#number += 1;
+    const before = this.#store.head().commits;
+    this.#store.transact(randomPlan(this.#chance, this.#number, 30));
+    assert.ok(this.#store.head().commits - before <= 2);
+  }
+
+  /** The log has started over only if that was granted since the last time. */
+  #look(): void {
+    const salt1 = salt1Of(this.#store.file);
+    if (salt1 === this.#salt1) return;
+    assert.equal(salt1, (this.#salt1 + 1) >>> 0);
+    assert.ok(this.#isGranted, "the log started over unasked");
+    this.#isGranted = false;
+    this.#salt1 = salt1;
+    this.counts.restarts += 1;
+  }
+
+  /** The process is gone; of what is not shipped, something may be missing at the log's end. */
+  async #kill(): Promise<void> {
+    this.counts.kills += 1;
+    this.#look();
+    const where = directory();
+    for (const suffix of ["", "-wal"]) {
+      fs.copyFileSync(this.#store.file + suffix, path.join(where, `holdfast.db${suffix}`));
+    }
+    const { position } = this.#copier;
+    if (position.salt1 === this.#salt1) {
+      const log = path.join(where, "holdfast.db-wal");
+      const [end, { size }] = [frameOffset(position.frame + 1), fs.statSync(log)];
+      fs.truncateSync(log, end + this.#chance.below(size - end + 1));
+      if (this.#chance.below(2) === 0) fs.appendFileSync(log, Buffer.alloc(5000, 7));
+    }
+    const [before, old] = [this.#copier, this.#store];
+    for (const db of [this.#foreign, this.#reader]) db.close();
+    this.#store = open(where);
+    await old.close();
+    const expected = position.salt1 === this.#salt1 ? "here" : "ended";
+    assert.equal(locate(this.#store.file, position), expected);
+    this.#copier = this.#replicate(before);
+    if (expected === "ended") this.#copier.grant();
+    [this.#foreign, this.#reader] = this.#outsiders();
+    this.#copier.cutAll();
+  }
+}
+
+describe("a store with a replica", () => {
+  it("can be followed by cuts, and its log starts over only with leave", async () => {
+    const total = { restarts: 0, refused: 0, asked: 0, kills: 0, cuts: 0, ungated: 0 };
+    for (let seed = 1; seed <= 12; seed += 1) {
+      const world = new World(seed);
+      try {
+        for (let step = 0; step < 400; step += 1) await world.step();
+        await world.close();
+      } catch (error) {
+        throw new Error(`seed ${seed}`, { cause: error });
+      }
+      for (const name of ["restarts", "refused", "asked", "kills", "cuts", "ungated"] as const) {
+        total[name] += world.counts[name];
+      }
+    }
+    console.log(JSON.stringify(total));
+    const { restarts, refused, kills, ungated } = total;
+    assert.ok(restarts > 10 && refused > 10 && kills > 10 && ungated > 0, JSON.stringify(total));
+  });
+});
