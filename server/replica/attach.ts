@@ -74,14 +74,16 @@ export async function attach(
     const { epoch, seq } = segment.head;
     const shippedSeq = tail.state?.head.seq ?? seq;
     const start = rollBack ? "base" : await startOf(options, file, tail.state, locate);
+    const { restart = null, clean = null } = file ?? {};
     writeReplicaFile(directory, {
       replicaId,
       writerId,
       epoch,
       shippedSeq,
-      restart: file?.restart ?? null,
-      clean: file?.clean ?? null,
-      rolledBack: file?.rolledBack === true && start === "base",
+      restart,
+      clean,
+      // Rolling back is done with the claim: what follows is a base.
+      rolledBack: false,
     });
     return {
       identity: { ...identity, epoch },

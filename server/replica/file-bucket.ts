@@ -66,7 +66,7 @@ export class FileBucket implements Bucket {
     // Keys are files in folders one deep; a prefix names a folder.
     const folder = path.join(this.#directory, prefix);
     const names = await fs.readdir(folder).catch((error: unknown) => absent(error) ?? []);
-    for (const name of names.toSorted()) {
+    for (const name of names.toSorted(byBytes)) {
       const key = prefix + name;
       if (key <= after || !KEY.test(key)) continue;
       const stat = await fs.stat(path.join(folder, name)).catch(absent);
@@ -112,6 +112,9 @@ export class FileBucket implements Bucket {
     return path.join(this.#directory, key);
   }
 }
+
+/** Keys are ASCII. */
+const byBytes = (one: string, other: string): number => (one < other ? -1 : 1);
 
 async function sync(file: string): Promise<void> {
   const handle = await fs.open(file, "r");

@@ -177,17 +177,13 @@ export class Replicator implements Shipping {
   }
 
   async #shippedWithin(timeoutMs: number): Promise<boolean> {
-    let cancel: () => void = () => {};
-    const timeout = new Promise<boolean>((resolve) => {
-      cancel = this.#options.after(timeoutMs, () => resolve(false));
+    return await new Promise((resolve) => {
+      const cancel = this.#options.after(timeoutMs, () => resolve(false));
+      this.#shipper.whenShipped((error) => {
+        cancel();
+        resolve(error === null);
+      });
     });
-    const shipped = this.#shipper.caughtUp().then(
-      () => true,
-      () => false,
-    );
-    const isShipped = await Promise.race([shipped, timeout]);
-    cancel();
-    return isShipped;
   }
 
   #makeAppender(): Appender {

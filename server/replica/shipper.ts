@@ -7,6 +7,7 @@
  *    instead: the next segment is then a base.
  */
 import type { Appender } from "./appender.ts";
+import { Progress } from "./progress.ts";
 import type { BlobRef, Segment, WalPosition } from "./segment.ts";
 import { durable, type Head, type Source } from "./source.ts";
 import type { WalThread } from "./wal-thread.ts";
@@ -48,14 +49,6 @@ export interface ShipperOptions {
   readonly onLost: (reason: string) => void;
 }
 
-/** Where a segment brings the history to. */
-interface Mark {
-  readonly seq: number;
-  /** Commits that are in it or before it; null: it ends within what was to be cut. */
-  readonly commits: number | null;
-  readonly sinceMs: number;
-}
-
 /** A segment that was appended, accepted or not. */
 export interface Appended {
   readonly seq: number;
@@ -68,11 +61,6 @@ interface Pinned {
   readonly salt1: number;
 }
 
-interface Waiter {
-  readonly commits: number;
-  readonly done: (error: Error | null) => void;
-}
-
 export class Shipper {
   readonly #options: ShipperOptions;
   #position: WalPosition | "start";
@@ -81,15 +69,14 @@ export class Shipper {
   #endedAt: WalPosition | null = null;
   /** Counts how often continuity was given up: what is cut across such a moment is void. */
   #breaks = 0;
-  #broken = deferred();
+  #signalBreak: () => void = () => {};
+  #broken: Promise<void> = this.#nextBreak();
   #turn: Promise<void> = Promise.resolve();
   #isBusy = false;
   #pins = 0;
-  readonly #marks: Mark[] = [];
-  readonly #waiters: Waiter[] = [];
+  readonly #progress = new Progress();
   /** -1: the log may hold what an earlier process committed. */
   #cutCommits = -1;
-  #shippedCommits = -1;
   /** How much of the present generation is accepted. */
   #acceptedFrame = 0;
   #dirtySinceMs: number | null = null;
@@ -115,7 +102,7 @@ export class Shipper {
 
   /** Everything committed so far is accepted. */
   get isShipped(): boolean {
-    return this.#shippedCommits >= this.#options.source.head().commits;
+    return this.#progress.shippedCommits >= this.#options.source.head().commits;
   }
 
   /** Bytes of the log that are not accepted yet, as frames. */
@@ -127,8 +114,10 @@ export class Shipper {
 
   /** How long the oldest commit that is not accepted has been waiting; 0: there is none. */
   get lagMs(): number {
-    const sinceMs = this.#marks[0]?.sinceMs ?? this.#dirtySinceMs;
-    return sinceMs === null || this.isShipped ? 0 : Math.max(0, this.#options.monotonicMs() - sinceMs);
+    const sinceMs = this.#progress.sinceMs ?? this.#dirtySinceMs;
+    return sinceMs === null || this.isShipped
+      ? 0
+      : Math.max(0, this.#options.monotonicMs() - sinceMs);
   }
 
   get isBaseDue(): boolean {
@@ -138,12 +127,7 @@ export class Shipper {
   /** Calls back once the commits so far are accepted; in the order of the calls. */
   whenShipped(done: (error: Error | null) => void): void {
     const { commits } = this.#options.source.head();
-    if (this.#failure !== null || this.#shippedCommits >= commits) {
-      const failure = this.#failure;
-      queueMicrotask(() => done(failure));
-      return;
-    }
-    this.#waiters.push({ commits, done });
+    this.#progress.wait(commits, done);
     this.#wake();
   }
 
@@ -158,10 +142,7 @@ export class Shipper {
   accepted(segment: Segment): void {
     const { seq } = segment.head;
     if (segment.content.kind !== "claim") this.#acceptedAt(segment.content.position);
-    while ((this.#marks[0]?.seq ?? Number.POSITIVE_INFINITY) <= seq) {
-      const mark = this.#marks.shift();
-      if (mark?.commits != null) this.#shipped(mark.commits);
-    }
+    this.#progress.accepted(seq);
     for (const relieved of this.#relieved.splice(0)) relieved();
     this.#wake();
   }
@@ -171,7 +152,7 @@ export class Shipper {
     this.#failure ??= error;
     this.#closed = true;
     this.#cancelTimer?.();
-    for (const { done } of this.#waiters.splice(0)) done(this.#failure);
+    this.#progress.fail(error);
   }
 
   close(): void {
@@ -247,7 +228,7 @@ export class Shipper {
   #end(): boolean {
     const { commits } = this.#options.source.head();
     if (this.#isBusy || this.#position === "start" || this.#needsBase !== null) return false;
-    if (commits !== this.#shippedCommits || this.#pins > 0) return false;
+    if (commits !== this.#progress.shippedCommits || this.#pins > 0) return false;
     this.#options.noteEnd(this.#position);
     this.#endedAt = this.#position;
     return true;
@@ -285,7 +266,7 @@ export class Shipper {
     const { appender, isEager, intervalMs, monotonicMs, source } = this.#options;
     if (this.#needsBase === null && this.#cutCommits >= source.head().commits) return null;
     if (appender.unacceptedCount >= UNDER_WAY_MAX) return null;
-    const isAwaited = (this.#waiters.at(-1)?.commits ?? -1) > this.#cutCommits;
+    const isAwaited = this.#progress.awaitedCommits > this.#cutCommits;
     if (isEager && isAwaited) {
       if (appender.unacceptedCount === 0) return 0;
       return this.#lastCutMs + GAP_MS - monotonicMs();
@@ -332,8 +313,7 @@ export class Shipper {
     const { refs, done: uploaded } = this.#options.uploadNewBlobs();
     await durable(source);
     let blobs = refs;
-    const isEmpty = this.#position === "start" && head.frames === 0 && blobs.length === 0;
-    while (!isEmpty) {
+    for (;;) {
       const cut = await pages.cut({
         from: this.#position,
         restarted: this.#endedAt !== null,
@@ -347,21 +327,21 @@ export class Shipper {
         this.#lose(cut.lost);
         return false;
       }
-      await Promise.race([uploaded, this.#broken.promise]);
+      await Promise.race([uploaded, this.#broken]);
       if (breaks !== this.#breaks) return false;
       this.#moveTo(cut.position);
       const isWhole = cut.position.frame >= head.frames;
       if (cut.frames > 0 || blobs.length > 0) {
         const seq = appender.append({ kind: "delta", ...cut });
-        this.#marks.push({ seq, commits: isWhole ? head.commits : null, sinceMs });
+        this.#progress.appended({ seq, commits: isWhole ? head.commits : null, sinceMs });
       }
       blobs = [];
       if (isWhole) break;
-      await Promise.race([this.#room(), this.#broken.promise]);
+      await Promise.race([this.#room(), this.#broken]);
       if (breaks !== this.#breaks) return false;
     }
     this.#cutCommits = Math.max(this.#cutCommits, head.commits);
-    if (this.#marks.length === 0) this.#shipped(head.commits);
+    if (!this.#progress.isUnderWay) this.#progress.shipped(head.commits);
     return true;
   }
 
@@ -387,7 +367,7 @@ export class Shipper {
     const sinceMs = this.#dirtySinceMs ?? this.#options.monotonicMs();
     this.#dirtySinceMs = null;
     const { position, commits, seq } = await this.#options.makeBase(reason);
-    this.#marks.push({ seq, commits, sinceMs });
+    this.#progress.appended({ seq, commits, sinceMs });
     // While it was under way the log was given up again: this base is a state of the past, and another follows.
     if (breaks !== this.#breaks) return;
     this.#needsBase = null;
@@ -398,28 +378,19 @@ export class Shipper {
     this.#dirtySinceMs = this.#options.monotonicMs();
   }
 
+  #nextBreak(): Promise<void> {
+    return new Promise((resolve) => (this.#signalBreak = resolve));
+  }
+
   /** What follows cannot be derived from what was shipped: a base has to. */
   #lose(reason: string): void {
     this.#breaks += 1;
-    this.#broken.resolve();
-    this.#broken = deferred();
+    this.#signalBreak();
+    this.#broken = this.#nextBreak();
     this.#needsBase = reason;
     this.#options.noteEnd(null);
     this.#options.onLost(reason);
   }
-
-  #shipped(commits: number): void {
-    this.#shippedCommits = Math.max(this.#shippedCommits, commits);
-    while ((this.#waiters[0]?.commits ?? Number.POSITIVE_INFINITY) <= this.#shippedCommits) {
-      this.#waiters.shift()?.done(null);
-    }
-  }
-}
-
-function deferred(): { readonly promise: Promise<void>; readonly resolve: () => void } {
-  let resolve: () => void = () => {};
-  const promise = new Promise<void>((resolved) => (resolve = resolved));
-  return { promise, resolve };
 }
 
 function isSameGeneration(one: WalPosition, other: WalPosition): boolean {

@@ -169,6 +169,7 @@ export class SqliteStore implements Store {
     this.#assertUsable();
     try {
       this.#wal.replicate(replication);
+      this.blobs.replicate();
     } catch (error) {
       throw this.#judge(error);
     }

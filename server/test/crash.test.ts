@@ -3,6 +3,7 @@
  * started again. Then: no acknowledged call is lost, the results are right, and no step ran again after its result was recorded.
  */
 import assert from "node:assert/strict";
+import { rmSync } from "node:fs";
 import { describe, it } from "node:test";
 import { executionsOf, orderIdsOf, stepsOf } from "./audit.ts";
 import { get, persist, post, register, startServer, temporaryDirectory } from "./harness.ts";
@@ -60,10 +61,20 @@ async function result(ingress: string, invocationId: string): Promise<unknown> {
   });
 }
 
-async function crashTest(sdk: Sdk, seed: number): Promise<void> {
+interface Losses {
+  readonly sdk: Sdk;
+  readonly seed: number;
+  /** With durability `bucket`, the server's disk is lost, too, every other time. */
+  readonly disk: boolean;
+}
+
+async function crashTest({ sdk, seed, disk }: Losses): Promise<void> {
   const random = randomFrom(seed);
   const directory = temporaryDirectory();
-  const server = await startServer(`${directory.path}/data`);
+  const bucket = ["--bucket", `file://${directory.path}/bucket`, "--durability", "bucket"];
+  // So many snapshots that restores begin with various ones.
+  const flags = disk ? [...bucket, "--snapshot-segments", "40"] : [];
+  const server = await startServer(`${directory.path}/data`, flags);
   const shop = await startShop(sdk, directory.path);
   try {
     await register(server.admin, shop.endpoint);
@@ -73,13 +84,19 @@ async function crashTest(sdk: Sdk, seed: number): Promise<void> {
       await pay(server.ingress, shop, index);
       return await result(server.ingress, invocationId);
     });
+    let kills = 0;
     for (let crash = 0; crash < CRASHES; crash += 1) {
       await pause(100 + random() * 600);
       const victims = [[server.process], [shop.process], [server.process, shop.process]];
       for (const victim of victims[Math.floor(random() * 3)] ?? []) await victim.kill();
+      if (disk && !server.process.alive) {
+        if (kills % 2 === 0) rmSync(server.data, { recursive: true });
+        kills += 1;
+      }
       await pause(random() * 200);
       await Promise.all([revive(server.process), revive(shop.process)]);
     }
+    if (disk) assert(kills > 0, "the disk was never lost");
     const results = await Promise.all(checkouts);
     for (const [index, receipt] of results.entries()) {
       assert.deepEqual(receipt, {
@@ -127,7 +144,10 @@ describe("a server and an endpoint that are killed at random", () => {
   for (const sdk of ["holdfast", "restate"] as const) {
     const seed = Number(process.env["CRASH_SEED"] ?? Date.now() % 1_000_000);
     it(`lose nothing and repeat nothing (${sdk} SDK, CRASH_SEED=${seed})`, async () => {
-      await crashTest(sdk, seed);
+      await crashTest({ sdk, seed, disk: false });
+    });
+    it(`lose nothing with the disk, either, under durability bucket (${sdk} SDK, CRASH_SEED=${seed})`, async () => {
+      await crashTest({ sdk, seed, disk: true });
     });
   }
 });

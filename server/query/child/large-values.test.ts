@@ -34,9 +34,10 @@ describe("values that lie beside the database", () => {
     const sql = "SELECT key, value, value_length FROM state WHERE key = 'count'";
     const [before] = plain.rows(sql);
     for (const file of blobFiles(harmed.directory())) fs.renameSync(file, `${file}.gone`);
-    assert.deepEqual(harmed.rows("SELECT count(*) AS n FROM sys_journal WHERE raw IS NOT NULL AND raw_length > 0"), [
-      { n: 0 },
-    ]);
+    assert.deepEqual(
+      harmed.rows("SELECT count(*) AS n FROM sys_journal WHERE raw IS NOT NULL AND raw_length > 0"),
+      [{ n: 0 }],
+    );
     const { value, ...rest } = before ?? {};
     assert.ok(value !== undefined);
     assert.deepEqual(harmed.rows(sql), [rest]);
