@@ -24,18 +24,23 @@ class World {
   syncs: BarrierDone[] = [];
   failures: StorageError[] = [];
   closed = 0;
-  readonly checkpointer = new Checkpointer({
-    passes: {
-      run: (done) => this.asked.push(done),
-      close: async () => {
-        this.closed += 1;
+  readonly checkpointer: Checkpointer;
+
+  constructor(awaitsCopier = false) {
+    this.checkpointer = new Checkpointer({
+      passes: {
+        run: (done) => this.asked.push(done),
+        close: async () => {
+          this.closed += 1;
+        },
       },
-    },
-    frames: () => this.frames,
-    framesMax: FRAMES_MAX,
-    syncDatabase: (done) => this.syncs.push(done),
-    onFailure: (error) => this.failures.push(error),
-  });
+      frames: () => this.frames,
+      framesMax: FRAMES_MAX,
+      syncDatabase: (done) => this.syncs.push(done),
+      onFailure: (error) => this.failures.push(error),
+      awaitsCopier,
+    });
+  }
 
   /** So many commits that it looks at the log. */
   commits(frames: number): void {
@@ -150,6 +155,117 @@ describe("the checkpointer", () => {
     assert.equal(world.closed, 1);
     world.commits(9 * FRAMES_MAX);
     assert.equal(world.asked.length, 0);
+  });
+});
+
+describe("the checkpointer of a log that is copied", () => {
+  class CopiedWorld extends World {
+    guards = 0;
+    questions: ((ok: boolean) => void)[] = [];
+    startedOver = 0;
+    failure: Error | null = null;
+
+    constructor() {
+      super(true);
+      this.checkpointer.copyTo({
+        guard: () => {
+          if (this.failure !== null) throw this.failure;
+          this.guards += 1;
+        },
+        mayStartOver: (done) => this.questions.push(done),
+        startOver: () => {
+          if (this.failure !== null) throw this.failure;
+          this.startedOver += 1;
+        },
+      });
+    }
+
+    /** To where it asks whether the log may start over. */
+    untilAsked(frames = FRAMES_MAX): void {
+      this.commits(frames);
+      this.pass();
+      this.sync();
+      this.pass();
+      assert.equal(this.questions.length, 1);
+    }
+
+    answer(ok: boolean): void {
+      this.questions.shift()?.(ok);
+    }
+  }
+
+  it("waits for the copier before its first pass", () => {
+    const world = new World(true);
+    world.commits(9 * FRAMES_MAX);
+    assert.equal(world.asked.length, 0);
+  });
+
+  it("guards the log from the first moment on, and before every pass", () => {
+    const world = new CopiedWorld();
+    assert.equal(world.guards, 1);
+    world.commits(FRAMES_MAX);
+    assert.deepEqual([world.guards, world.asked.length], [2, 1]);
+    world.pass();
+    world.sync();
+    assert.deepEqual([world.guards, world.asked.length, world.held], [3, 1, true]);
+  });
+
+  it("asks when all of it is in the database, holding commits, and starts it over at once", async () => {
+    const world = new CopiedWorld();
+    world.untilAsked();
+    const { gate } = world.checkpointer;
+    assert.ok(gate !== null);
+    assert.equal(world.startedOver, 0);
+    world.answer(true);
+    assert.deepEqual([world.startedOver, world.held], [1, false]);
+    await gate;
+  });
+
+  it("goes on with the log where it may not, and asks again another length later", () => {
+    const world = new CopiedWorld();
+    world.untilAsked();
+    world.answer(false);
+    assert.deepEqual([world.startedOver, world.held], [0, false]);
+    world.commits(2 * FRAMES_MAX - 1);
+    assert.equal(world.asked.length, 0);
+    world.untilAsked(2 * FRAMES_MAX);
+  });
+
+  it("does not ask while a foreign reader is in the way", () => {
+    const world = new CopiedWorld();
+    world.commits(FRAMES_MAX);
+    world.pass();
+    world.sync();
+    world.pass(FRAMES_MAX - 1);
+    assert.deepEqual([world.questions.length, world.held], [0, false]);
+  });
+
+  it("says what went wrong with the guard or the start, and opens the gate", () => {
+    for (const begin of [() => new CopiedWorld(), startingOver]) {
+      const world = begin();
+      world.failure = new Error("disk I/O error");
+      if (world.questions.length > 0) world.answer(true);
+      else world.commits(FRAMES_MAX);
+      assert.equal(world.held, false);
+      assert.match(world.failures[0]?.message ?? "", /checkpoint failed: disk I\/O error/);
+    }
+
+    function startingOver(): CopiedWorld {
+      const world = new CopiedWorld();
+      world.untilAsked();
+      return world;
+    }
+  });
+
+  it("closes only when it has been answered, and starts nothing over then", async () => {
+    const world = new CopiedWorld();
+    world.untilAsked();
+    const closing = world.checkpointer.close();
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(world.closed, 0);
+    world.answer(true);
+    await closing;
+    assert.deepEqual([world.closed, world.startedOver], [1, 0]);
   });
 });
 

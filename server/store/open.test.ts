@@ -6,7 +6,7 @@ import path from "node:path";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import Database from "better-sqlite3";
-import { DATABASE_FILE } from "./data-directory.ts";
+import { DATABASE_FILE, holdDirectory } from "./data-directory.ts";
 import { DataDirectoryError, DataDirectoryLocked } from "./data-directory-error.ts";
 import { newInvocation } from "./fixtures.suite.ts";
 import { MIGRATIONS, migrate } from "./migrate.ts";
@@ -147,6 +147,59 @@ function tests(): void {
       assert.equal(pragma("wal_autocheckpoint"), 0);
       assert.equal(pragma("page_size"), 4096);
       closeDatabase(database);
+    });
+  });
+
+  describe("a log that is to be kept", () => {
+    it("is what the killed process left, byte for byte, and stays when opening is refused", async () => {
+      const where = directory();
+      await kill(await holder(where));
+      const log = path.join(where, `${DATABASE_FILE}-wal`);
+      const left = fs.readFileSync(log);
+      assert.ok(left.length > 50 * 4096);
+      const database = openDatabase(where, "disk", { keepWal: true });
+      assert.deepEqual(fs.readFileSync(log), left);
+      assert.equal(database.db.prepare("SELECT count(*) FROM invocation").pluck().get(), 50);
+      const version = MIGRATIONS.length;
+      database.db.exec(`PRAGMA user_version = ${version + 1}`);
+      closeDatabase(database, true);
+
+      const longer = fs.readFileSync(log);
+      assert.deepEqual(longer.subarray(0, left.length), left);
+      assert.throws(() => openDatabase(where, "disk", { keepWal: true }), refusal(/newer Holdfast/));
+      assert.deepEqual(fs.readFileSync(log), longer);
+      assert.throws(() => openDatabase(where, "disk"), refusal(/newer Holdfast/));
+      assert.equal(fs.existsSync(log), false);
+    });
+
+    it("of a new directory begins with its first migration", () => {
+      const where = directory();
+      const database = openDatabase(where, "none", { keepWal: true });
+      const log = path.join(where, `${DATABASE_FILE}-wal`);
+      assert.ok(fs.statSync(log).size > 0);
+      closeDatabase(database);
+      assert.equal(fs.existsSync(log), false);
+    });
+  });
+
+  describe("a directory that is held before it is opened", () => {
+    it("belongs to the holder, whose lock the database takes over", () => {
+      const where = path.join(directory(), "new");
+      const lock = holdDirectory(where);
+      assert.deepEqual(fs.readdirSync(where), ["holdfast.lock"]);
+      assert.throws(() => openDatabase(where, "none"), DataDirectoryLocked);
+      const database = openDatabase(where, "none", { lock });
+      assert.throws(() => holdDirectory(where), DataDirectoryLocked);
+      closeDatabase(database);
+      holdDirectory(where).release();
+    });
+
+    it("is free again when it cannot be opened", () => {
+      const where = directory();
+      fs.writeFileSync(path.join(where, DATABASE_FILE), "no database".repeat(1000));
+      const lock = holdDirectory(where);
+      assert.throws(() => openDatabase(where, "none", { lock }), refusal(/is not a database/));
+      holdDirectory(where).release();
     });
   });
 

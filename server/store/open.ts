@@ -65,7 +65,7 @@ export function openDatabase(
     }
     return { db, walFd, databaseFd, lock };
   } catch (error) {
-    db?.close();
+    if (db !== undefined) close(db, options.keepWal === true);
     lock.release();
     throw directoryError(file, error);
   }
@@ -90,10 +90,31 @@ function configure(db: Database.Database, durability: StoreDurability): void {
   db.exec("PRAGMA mmap_size = 0");
 }
 
-/** In this order: whoever opens the directory next finds no descriptor of ours. */
-export function closeDatabase({ db, walFd, databaseFd, lock }: OpenDatabase): void {
+/** The last connection copies the log into the database and removes it, unless it only reads. */
+function close(db: Database.Database, keepWal: boolean): void {
+  let keeper: Database.Database | undefined;
+  try {
+    if (keepWal) {
+      keeper = new Database(db.name, { readonly: true });
+      ask(keeper, "SELECT count(*) FROM sqlite_schema");
+    }
+  } catch {
+    // It cannot be read: then nothing is copied, either.
+  }
   try {
     db.close();
+  } finally {
+    keeper?.close();
+  }
+}
+
+/** In this order: whoever opens the directory next finds no descriptor of ours. */
+export function closeDatabase(
+  { db, walFd, databaseFd, lock }: OpenDatabase,
+  keepWal = false,
+): void {
+  try {
+    close(db, keepWal);
   } finally {
     fs.closeSync(walFd);
     fs.closeSync(databaseFd);

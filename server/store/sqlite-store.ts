@@ -245,9 +245,8 @@ export class SqliteStore implements Store {
     await new Promise<void>((resolve) => this.#barrier.wait(() => resolve()));
     await removed;
     await this.#checkpointer.close();
-    if (!keepWal) this.#wal.close();
-    closeDatabase(this.#database);
-    if (keepWal) this.#wal.close();
+    this.#wal.close();
+    closeDatabase(this.#database, keepWal);
   }
 
   #committed(): void {

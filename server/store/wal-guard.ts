@@ -64,7 +64,6 @@ export class WalGuard {
   }
 }
 
-/** As the last connection, one that only reads neither checkpoints nor removes the log. */
 function open(file: string): Reader {
   const db = new Database(file, { readonly: true, timeout: BUSY_TIMEOUT_MS });
   return { db, touch: db.prepare("SELECT rootpage FROM sqlite_schema LIMIT 1") };

@@ -83,7 +83,6 @@ export class WalShare {
     this.#replication = replication;
   }
 
-  /** Before the database, or the log stays when that is closed; then behind it. */
   close(): void {
     this.#guard?.close();
   }
