@@ -9,6 +9,7 @@ import { FileBucket } from "./file-bucket.ts";
 import { MemoryBucket } from "./memory-bucket.ts";
 import { openBucket, parseBucketUrl } from "./open-bucket.ts";
 import { probe } from "./probe.ts";
+import { makeBucket, realStore } from "./real-store.suite.ts";
 import { RetryingBucket } from "./retrying-bucket.ts";
 import { type S3Double, startS3Double } from "./s3-double.suite.ts";
 
@@ -41,6 +42,20 @@ testBucket(
   20 * MIB,
 );
 testBucket("an S3-compatible store", async () => (await openDouble()).bucket, 20 * MIB);
+
+const real = realStore();
+if (real !== null) {
+  const open = async () => {
+    await makeBucket(real);
+    const { endpoint } = real;
+    const location = parseBucketUrl(real.url());
+    return await openBucket(location, { endpoint, region: null, pathStyle: endpoint !== null });
+  };
+  testBucket("the store of this run", open, 20 * MIB);
+  it("the store of this run honours conditional writes", async () => {
+    await probe(await open(), randomBytes(8).toString("hex"));
+  });
+}
 
 describe("a directory as a bucket", () => {
   it("refuses keys that lead elsewhere, and lists nothing that is being written", async () => {

@@ -156,7 +156,7 @@ class World {
 describe("cuts of a write-ahead log", () => {
   it("bring an image to what the database is at that commit, whatever was done to it", () => {
     const total = { cuts: 0, partial: 0, restarts: 0, lost: 0, shrunk: 0 };
-    for (let seed = 1; seed <= 25; seed += 1) {
+    for (let seed = 1; seed <= 12; seed += 1) {
       const world = new World(seed);
       try {
         for (let step = 0; step < 120; step += 1) world.step();
@@ -168,7 +168,7 @@ describe("cuts of a write-ahead log", () => {
       }
       world.close();
     }
-    for (const [name, count] of Object.entries(total)) assert.ok(count > 20, `${name}: ${count}`);
+    for (const [name, count] of Object.entries(total)) assert.ok(count > 10, `${name}: ${count}`);
   });
 
   it("hold each page once, the newest, in the order of their numbers", () => {

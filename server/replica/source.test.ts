@@ -3,7 +3,9 @@
  * follows by cuts; its image is always the database, page by page, and the log starts over only when it says so.
  */
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import fs from "node:fs";
+import { createRequire } from "node:module";
 import path from "node:path";
 import { describe, it } from "node:test";
 import Database from "better-sqlite3";
@@ -15,6 +17,7 @@ import type { WalPosition } from "./segment.ts";
 import { durable, type Source } from "./source.ts";
 import { frameOffset } from "./wal.ts";
 import { WalFile } from "./wal-file.ts";
+import { WalThread } from "./wal-thread.ts";
 import { assertCut, Image, recovered, salt1Of, tempDirectories } from "./wal.suite.ts";
 
 const directory = tempDirectories();
@@ -29,7 +32,7 @@ class Copier {
   readonly image: Image;
   position: WalPosition;
   /** The log may have started over at `position`. */
-  #mayHaveStartedOver = false;
+  mayHaveStartedOver = false;
 
   /** With the image and position of one before it, or from what is there. */
   constructor(source: Source, directoryOfImage: string, before?: Copier) {
@@ -39,20 +42,20 @@ class Copier {
     const position = before?.position ?? commit?.position;
     assert.ok(position !== undefined);
     this.position = position;
-    this.#mayHaveStartedOver = before?.#mayHaveStartedOver === true;
+    this.mayHaveStartedOver = before?.mayHaveStartedOver === true;
     const begin = recovered(source.file, path.dirname(source.file));
     this.image = before?.image ?? new Image(path.join(directoryOfImage, "image.db"), begin);
   }
 
   cut(rawBytesMax = Number.MAX_SAFE_INTEGER): void {
     const { frames, salt1 } = this.#source.head();
-    const restarted = this.#mayHaveStartedOver;
+    const restarted = this.mayHaveStartedOver;
     const request = { from: this.position, restarted, toFrame: frames, toSalt1: salt1 };
     const result = cut(this.#source.file, { ...request, rawBytesMax, blobs: [] });
     assertCut(result);
     if (result.frames === 0) return;
     this.position = result.position;
-    this.#mayHaveStartedOver = false;
+    this.mayHaveStartedOver = false;
     this.image.apply(result);
   }
 
@@ -66,7 +69,7 @@ class Copier {
 
   grant(): void {
     this.cut();
-    this.#mayHaveStartedOver = true;
+    this.mayHaveStartedOver = true;
   }
 }
 
@@ -254,6 +257,44 @@ describe("a store with a replica", () => {
     assert.equal(salt1Of(store.file), salt1);
     assert.equal(store.head().salt1, salt1);
     foreign.close();
+    await store.close();
+  });
+
+  it("keeps its log and its locks from other processes that come and go, whatever the replica reads", async () => {
+    const where = directory();
+    const store = open(where);
+    store.replicate({ commitGate: () => null, mayStartOver: (done) => done(false) });
+    const insert = inserter(store);
+    insert(20);
+    const pages = new WalThread(store);
+    const { salt1 } = store.head();
+    const program = `
+      const Database = require(${JSON.stringify(createRequire(import.meta.url).resolve("better-sqlite3"))});
+      const db = new Database(${JSON.stringify(store.file)});
+      db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+      db.close();`;
+    const ids = { replicaId: new Uint8Array(16), segmentHash: new Uint8Array(32) };
+    for (let round = 0; round < 3; round += 1) {
+      await pages.pin();
+      const file = path.join(where, "snapshot");
+      await pages.write({ file, seq: 1, epoch: 1, timeMs: 0, ...ids });
+      await pages.release();
+      insert(5);
+      execFileSync(process.execPath, ["-e", program]);
+      insert(5);
+      const { frames } = store.head();
+      const request = { restarted: false, rawBytesMax: Number.MAX_SAFE_INTEGER, blobs: [] };
+      const result = await pages.cut({
+        from: "start",
+        toFrame: frames,
+        toSalt1: salt1,
+        ...request,
+      });
+      assertCut(result);
+    }
+    assert.equal(store.head().salt1, salt1);
+    assert.equal(salt1Of(store.file), salt1);
+    await pages.close();
     await store.close();
   });
 

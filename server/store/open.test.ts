@@ -166,7 +166,10 @@ function tests(): void {
 
       const longer = fs.readFileSync(log);
       assert.deepEqual(longer.subarray(0, left.length), left);
-      assert.throws(() => openDatabase(where, "disk", { keepWal: true }), refusal(/newer Holdfast/));
+      assert.throws(
+        () => openDatabase(where, "disk", { keepWal: true }),
+        refusal(/newer Holdfast/),
+      );
       assert.deepEqual(fs.readFileSync(log), longer);
       assert.throws(() => openDatabase(where, "disk"), refusal(/newer Holdfast/));
       assert.equal(fs.existsSync(log), false);

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
 import { describe, it } from "node:test";
+import { makeBucket, realStore } from "../replica/real-store.suite.ts";
 import { executionsOf, orderIdsOf, stepsOf } from "./audit.ts";
 import { get, persist, post, register, startServer, temporaryDirectory } from "./harness.ts";
 import { type Sdk, type Shop, startShop } from "./shop.ts";
@@ -71,7 +72,7 @@ interface Losses {
 async function crashTest({ sdk, seed, disk }: Losses): Promise<void> {
   const random = randomFrom(seed);
   const directory = temporaryDirectory();
-  const bucket = ["--bucket", `file://${directory.path}/bucket`, "--durability", "bucket"];
+  const bucket = [...(await bucketFlags(directory.path)), "--durability", "bucket"];
   // So many snapshots that restores begin with various ones.
   const flags = disk ? [...bucket, "--snapshot-segments", "40"] : [];
   const server = await startServer(`${directory.path}/data`, flags);
@@ -113,6 +114,16 @@ async function crashTest({ sdk, seed, disk }: Losses): Promise<void> {
     shop.remove();
     directory.remove();
   }
+}
+
+/** A directory, or the store that this run is about. */
+async function bucketFlags(directory: string): Promise<readonly string[]> {
+  const real = realStore();
+  if (real === null) return ["--bucket", `file://${directory}/bucket`];
+  await makeBucket(real);
+  const { endpoint } = real;
+  const where = endpoint === null ? [] : ["--bucket-endpoint", endpoint, "--bucket-path-style"];
+  return ["--bucket", real.url(), ...where];
 }
 
 async function revive(process: {

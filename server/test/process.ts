@@ -1,11 +1,15 @@
 /** A child process of a test: started, killed without warning, started again, and never left behind. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { appendFileSync } from "node:fs";
 
 export interface ProcessOptions {
   /** Arguments of node: a script and what it is given. */
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Gets all of what it writes to stderr, appended. */
+  readonly logFile?: string;
+  readonly readyTimeoutMs?: number;
 }
 
 /** The JSON line that our programs print when they are ready. */
@@ -39,7 +43,7 @@ export class TestProcess {
   }
 
   async start(): Promise<ReadyLine> {
-    const { args, env } = this.#options;
+    const { args, env, logFile } = this.#options;
     const child = spawn(process.execPath, args, {
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, NODE_NO_WARNINGS: "1", ...env },
@@ -49,6 +53,7 @@ export class TestProcess {
     child.once("exit", () => running.delete(child));
     child.stderr.on("data", (chunk: Buffer) => {
       this.errors = (this.errors + chunk.toString()).slice(-20_000);
+      if (logFile !== undefined) appendFileSync(logFile, chunk);
     });
     return await this.#firstLine(child);
   }
@@ -56,6 +61,20 @@ export class TestProcess {
   /** As by the kernel or the power company: nothing is flushed, nothing is said. */
   async kill(): Promise<void> {
     await this.#end("SIGKILL");
+  }
+
+  /** Halts it as it is: it neither runs nor closes anything, until `continue`. */
+  pause(): void {
+    this.#child?.kill("SIGSTOP");
+  }
+
+  continue(): void {
+    this.#child?.kill("SIGCONT");
+  }
+
+  /** Null while it runs, and when a signal ended it. */
+  get exitCode(): number | null {
+    return this.#child?.exitCode ?? null;
   }
 
   /** Returns the exit code. */
@@ -75,7 +94,8 @@ export class TestProcess {
   #firstLine(child: ChildProcess): Promise<ReadyLine> {
     return new Promise((resolve, reject) => {
       const fail = (why: string): void => reject(new Error(`${why}\n${this.errors}`));
-      const timer = setTimeout(() => fail("not ready in time"), READY_TIMEOUT_MS);
+      const { readyTimeoutMs = READY_TIMEOUT_MS } = this.#options;
+      const timer = setTimeout(() => fail("not ready in time"), readyTimeoutMs);
       let text = "";
       child.stdout?.on("data", (chunk: Buffer) => {
         text = (text + chunk.toString()).slice(-100_000);
