@@ -51,7 +51,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   "server/timers": { rooms: CORE, external: [] },
   "server/query": { rooms: CORE, external: ["apache-arrow", "better-sqlite3", "node:"] },
   "server/telemetry": { rooms: CORE, external: ["prom-client", "@opentelemetry", "node:crypto"] },
-  "server/replica": { rooms: CORE, external: ["@aws-sdk/client-s3", "node:"] },
+  "server/replica": { rooms: CORE, external: ["@aws-sdk/client-s3", "better-sqlite3", "node:"] },
 
   // The composition root and the process; nobody imports these.
   server: { rooms: ["server/*", "sdk/protocol"], external: ["commander", "node:"] },

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { describe, it } from "node:test";
-import Database from "better-sqlite3";
+import type Database from "better-sqlite3";
 import { cut, type CutRequest, locate, NO_LOG } from "./pages-of-wal.ts";
 import { unpackDelta } from "./delta-pages.ts";
 import { frameOffset } from "./wal.ts";

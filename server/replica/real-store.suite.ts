@@ -6,7 +6,7 @@ import { type BucketLocation, parseBucketUrl } from "./open-bucket.ts";
 export interface RealStore {
   readonly endpoint: string | null;
   /** `s3://name/prefix/…`, another each time. */
-  url(): string;
+  readonly url: () => string;
 }
 
 export function realStore(): RealStore | null {

@@ -198,8 +198,9 @@ export class Replicator implements Shipping {
       onTrouble: (error) => watch.failed(error),
       onAccepted: (segment) => this.#accepted(segment),
       onFenced: (error) => {
-        this.#shipper.fail(error);
+        // First: those who wait take their error for that of a medium that failed.
         this.#options.onFenced(error);
+        this.#shipper.fail(error);
       },
     });
   }

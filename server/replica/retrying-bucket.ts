@@ -58,21 +58,17 @@ export class RetryingBucket implements Bucket {
   /** What was yielded is not yielded again: a retry goes on behind it. */
   async *list(prefix: string, after?: string): AsyncGenerator<ObjectInfo> {
     let last = after;
-    for (;;) {
-      const iterator = this.#bucket.list(prefix, last)[Symbol.asyncIterator]();
-      const next = await this.#retried(() => iterator.next());
-      if (next.done === true) return;
-      let result: IteratorResult<ObjectInfo> = next;
+    for (let attempt = 1; ; attempt += 1) {
       try {
-        while (result.done !== true) {
-          last = result.value.key;
-          yield result.value;
-          result = await iterator.next();
+        for await (const each of this.#bucket.list(prefix, last)) {
+          last = each.key;
+          attempt = 1;
+          yield each;
         }
+        this.#options.onAnswer?.();
         return;
       } catch (error) {
-        if (!(error instanceof BucketError) || !error.isTransient) throw error;
-        this.#options.onTrouble?.(error);
+        await this.#failed(error, attempt);
       }
     }
   }
@@ -94,14 +90,19 @@ export class RetryingBucket implements Bucket {
         this.#options.onAnswer?.();
         return result;
       } catch (error) {
-        if (!(error instanceof BucketError) || this.#closed) throw error;
-        this.#options.onTrouble?.(error);
-        const isLast = attempt >= (this.#options.attemptsMax ?? Number.POSITIVE_INFINITY);
-        if (!error.isTransient || isLast) throw error;
-        await this.#pause(attempt);
-        if (this.#closed) throw error;
+        await this.#failed(error, attempt);
       }
     }
+  }
+
+  /** Returns when it is time for the next attempt. Throws where there is to be none. */
+  async #failed(error: unknown, attempt: number): Promise<void> {
+    if (!(error instanceof BucketError) || this.#closed) throw error;
+    this.#options.onTrouble?.(error);
+    const isLast = attempt >= (this.#options.attemptsMax ?? Number.POSITIVE_INFINITY);
+    if (!error.isTransient || isLast) throw error;
+    await this.#pause(attempt);
+    if (this.#closed) throw error;
   }
 
   #pause(attempt: number): Promise<void> {

@@ -270,7 +270,7 @@ describe("a store with a replica", () => {
     const { salt1 } = store.head();
     const program = `
       const Database = require(${JSON.stringify(createRequire(import.meta.url).resolve("better-sqlite3"))});
-      const db = new Database(${JSON.stringify(store.file)});
+      const db = new Database(${JSON.stringify(store.file)}, { timeout: 0 });
       db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
       db.close();`;
     const ids = { replicaId: new Uint8Array(16), segmentHash: new Uint8Array(32) };

@@ -4,7 +4,7 @@ import { Worker } from "node:worker_threads";
 import type { DatabaseFile } from "./snapshot-file.ts";
 // oxlint-disable-next-line import/default -- the bundler makes the text
 import source from "./thread.ts?bundle";
-import type { Answer, Call, Calls, ThreadData } from "./thread-messages.ts";
+import type { Answer, Call, Calls, Setup } from "./thread-messages.ts";
 
 interface Waiting {
   readonly resolve: (result: never) => void;
@@ -36,7 +36,7 @@ export class ThreadClient {
   ): Promise<ReturnType<Calls[Name]>> {
     return new Promise((resolve, reject) => {
       if (this.#closed) return reject(new Error("the replica's thread is closed"));
-      const call: Call = { id: this.#nextId++, name, argument };
+      const call: Call<unknown> = { id: this.#nextId++, name, argument };
       this.#worker ??= this.#start();
       this.#waiting.set(call.id, { resolve, reject });
       // A call keeps the process alive, for somebody waits for it; an idle thread does not.
@@ -62,8 +62,9 @@ export class ThreadClient {
   #start(): Worker {
     const driver = createRequire(import.meta.url).resolve("better-sqlite3");
     const { file, databaseFd } = this.#database;
-    const workerData: ThreadData = { file, databaseFd, driver, stop: this.#stop };
-    const worker = new Worker(source, { eval: true, name: this.#name, execArgv: [], workerData });
+    const setup: Setup = { file, databaseFd, driver, stop: this.#stop };
+    const worker = new Worker(source, { eval: true, name: this.#name, execArgv: [] });
+    worker.postMessage(setup, []);
     worker.on("message", this.#onAnswer);
     worker.on("error", (error) => this.#fail(error));
     worker.on("exit", () => {
@@ -73,11 +74,11 @@ export class ThreadClient {
     return worker;
   }
 
-  readonly #onAnswer = (answer: Answer): void => {
+  readonly #onAnswer = (answer: Answer<never>): void => {
     const waiting = this.#waiting.get(answer.id);
     this.#waiting.delete(answer.id);
     if (this.#waiting.size === 0 && !this.#closed) this.#worker?.unref();
-    if ("result" in answer) return waiting?.resolve(answer.result as never);
+    if ("result" in answer) return waiting?.resolve(answer.result);
     const { message, code } = answer;
     const error = new Error(message);
     return waiting?.reject(code === null ? error : Object.assign(error, { code }));

@@ -3,8 +3,8 @@ import type { Cut, CutRequest, Located, Lost } from "./pages-of-wal.ts";
 import type { WalPosition } from "./segment.ts";
 import type { SnapshotRequest, WrittenSnapshot } from "./snapshot-file.ts";
 
-/** What the thread is started with. */
-export interface ThreadData {
+/** The first message: what the thread works with. */
+export interface Setup {
   /** The database; its log is beside it. */
   readonly file: string;
   readonly databaseFd: number;
@@ -23,12 +23,14 @@ export interface Calls {
   readonly release: () => void;
 }
 
-export interface Call {
+/** The argument is what the call of that name takes, which only the caller's types know: to others it is `never`. */
+export interface Call<Argument> {
   readonly id: number;
   readonly name: keyof Calls;
-  readonly argument: unknown;
+  readonly argument: Argument;
 }
 
-export type Answer =
-  | { readonly id: number; readonly result: unknown }
+/** Likewise. Errors of the driver do not survive the way between threads, so they come in parts. */
+export type Answer<Result> =
+  | { readonly id: number; readonly result: Result }
   | { readonly id: number; readonly message: string; readonly code: string | null };

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import { describe, it } from "node:test";
-import Database from "better-sqlite3";
+import type Database from "better-sqlite3";
 import type { WalPosition } from "./segment.ts";
 import { readSnapshot } from "./snapshot-codec.ts";
 import type { SnapshotRequest, WrittenSnapshot } from "./snapshot-file.ts";
