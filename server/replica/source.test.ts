@@ -267,6 +267,7 @@ describe("a store with a replica", () => {
     const insert = inserter(store);
     insert(20);
     const pages = new WalThread(store);
+    const locks = locksOn(store.file);
     const { salt1 } = store.head();
     const program = `
       const Database = require(${JSON.stringify(createRequire(import.meta.url).resolve("better-sqlite3"))});
@@ -279,6 +280,7 @@ describe("a store with a replica", () => {
       const file = path.join(where, "snapshot");
       await pages.write({ file, seq: 1, epoch: 1, timeMs: 0, ...ids });
       await pages.release();
+      assert.equal(locksOn(store.file), locks);
       insert(5);
       execFileSync(process.execPath, ["-e", program]);
       insert(5);
@@ -404,6 +406,14 @@ describe("a store with a replica", () => {
     await last.close();
   });
 });
+
+/** Of processes, as Linux tells it; nothing elsewhere. */
+function locksOn(file: string): number {
+  const { ino } = fs.statSync(file);
+  if (!fs.existsSync("/proc/locks")) return 0;
+  const lines = fs.readFileSync("/proc/locks", "utf8").split("\n");
+  return lines.filter((line) => line.includes(`:${ino} `)).length;
+}
 
 function inserter(store: SqliteStore, from = 0): (count: number) => void {
   let number = from;
