@@ -132,6 +132,7 @@ export async function startReplicator(
       onFatal(error);
     },
   });
+  await replicator.recover();
   return replicator;
 }
 

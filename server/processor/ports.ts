@@ -1,4 +1,5 @@
 /** What the processor needs of the shells above it. Implemented on floor 4, wired in `boot.ts`. */
+import type { TransactOptions } from "../base/deferred.ts";
 import type {
   AcknowledgeCommand,
   AcknowledgeRun,
@@ -17,8 +18,11 @@ import type { Reader, Transactor } from "../machine/tx.ts";
 
 /** Storage with one writer. A failure of the medium is thrown as `StorageError`: the process must stop. */
 export interface Store {
-  /** Runs `fn` in one transaction. When it throws, nothing of it is stored and every object it was given is void. */
-  transact<T>(fn: (tx: Transactor) => T): T;
+  /**
+   * Runs `fn` in one transaction. When it throws, nothing of it is stored and every object it was given is void. With `mayDefer` it
+   * may throw `Deferred`, which says when to run it again.
+   */
+  transact<T>(fn: (tx: Transactor) => T, options?: TransactOptions): T;
   /** Reads the last committed state, which may not be durable yet. The objects are not to be kept. */
   read<T>(fn: (reader: Reader) => T): T;
   /**

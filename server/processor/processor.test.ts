@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { MessageType } from "../../sdk/protocol/message-type.ts";
+import { Deferred, type TransactOptions } from "../base/deferred.ts";
 import { StorageError } from "../base/storage-error.ts";
 import { deploymentOf } from "../machine/deployment.suite.ts";
 import type { Effect, Reply } from "../machine/effect.ts";
@@ -16,9 +17,19 @@ class SlowStore implements Store {
   readonly memory = new MemoryStore();
   readonly barriers: ((error: Error | null) => void)[] = [];
   transactions = 0;
-  transact<T>(fn: (tx: Transactor) => T): T {
+  /** Of the next transaction that may be deferred. */
+  until: Promise<void> | null = null;
+
+  transact<T>(fn: (tx: Transactor) => T, options?: TransactOptions): T {
     this.transactions += 1;
-    return this.memory.transact((tx) => fn(this.#unreadable(tx)));
+    const { until } = this;
+    const isDeferred = until !== null && options?.mayDefer === true;
+    if (isDeferred) this.until = null;
+    return this.memory.transact((tx) => {
+      const value = fn(this.#unreadable(tx));
+      if (isDeferred) throw new Deferred(until);
+      return value;
+    });
   }
   read<T>(fn: (reader: Reader) => T): T {
     return this.memory.read(fn);
@@ -104,6 +115,62 @@ describe("the processor", () => {
     assert.equal(store.transactions, 0);
     await turn();
     assert.equal(store.transactions, 1);
+  });
+
+  it("runs a deferred batch again, once and before all that came meanwhile", async () => {
+    const { processor, store, seen, fatal } = new Fixture();
+    let resume = (): void => {};
+    store.until = new Promise((resolve) => (resume = resolve));
+    processor.submit(invoke(1));
+    await turn();
+    processor.submit(invoke(2));
+    await turn();
+    assert.deepEqual([store.transactions, store.barriers.length], [1, 0]);
+    const settled = processor.settled();
+    resume();
+    await turn();
+    await turn();
+    store.pass();
+    await turn();
+    store.pass();
+    await settled;
+    assert.equal(store.transactions, 3);
+    const started = seen.flatMap((effect) => (effect.type === "start-attempt" ? [effect.seq] : []));
+    assert.deepEqual(started, [1, 2]);
+    const ids = store.memory.read((reader) => reader.running(0, 9).map(({ id }) => id[0]));
+    assert.deepEqual(ids, [1, 2]);
+    assert.deepEqual(fatal, []);
+  });
+
+  it("defers no batch twice, and none that is applied input by input after a defect", async () => {
+    const { processor, store, defects } = new Fixture();
+    store.until = Promise.resolve();
+    processor.submit(invoke(1));
+    await turn();
+    // The second time nobody may defer it.
+    assert.deepEqual([store.transactions, store.barriers.length], [2, 1]);
+    store.pass();
+    processor.submit(poison());
+    processor.submit(invoke(2));
+    await turn();
+    store.until = Promise.resolve();
+    assert.equal(defects.length, 1);
+    assert.equal(
+      store.memory.read((reader) => reader.running(0, 9).length),
+      2,
+    );
+  });
+
+  it("stops where what it waits for cannot be had", async () => {
+    const { processor, store, fatal } = new Fixture();
+    store.until = Promise.reject(new StorageError("disk full"));
+    store.until.catch(() => {});
+    processor.submit(invoke(1));
+    await turn();
+    assert.deepEqual(
+      fatal.map(({ message }) => message),
+      ["disk full"],
+    );
   });
 
   it("collects what comes while a barrier is under way into one transaction", async () => {

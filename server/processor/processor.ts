@@ -6,10 +6,12 @@
  * P2 No effect is dispatched before everything committed up to its batch is durable.
  * P3 A batch in which an input throws is rolled back and its inputs are applied one by one: a defect costs one input, never
  *    its neighbours. A failure of the medium stops the processor: what is on disk is unknown from there on.
+ * P4 A batch with large values may be rolled back while these go to the disk, and is then run again before anything else.
  */
 import { StorageError } from "../base/storage-error.ts";
 import type { Clock } from "../base/clock.ts";
 import { present } from "../base/assert.ts";
+import { Deferred } from "../base/deferred.ts";
 import { apply } from "../machine/apply.ts";
 import type { Effect, Reply, ReplyEffect } from "../machine/effect.ts";
 import type { AttemptRef, Input, ReplyTo, TimersDue } from "../machine/input.ts";
@@ -56,6 +58,8 @@ export class Processor implements Door {
   #ports: Ports | null = null;
   #queue: Input[] = [];
   #queueBytes = 0;
+  /** A batch that waits for its large values to be on the disk; nothing overtakes it. */
+  #deferred: readonly Input[] | null = null;
   readonly #congested: (() => void)[] = [];
   #scheduled = false;
   #stopped = false;
@@ -119,7 +123,7 @@ export class Processor implements Door {
 
   /** Resolves when everything submitted so far is applied and durable. */
   async settled(): Promise<void> {
-    while (this.#queue.length > 0 && !this.#stopped) {
+    while ((this.#queue.length > 0 || this.#deferred !== null) && !this.#stopped) {
       await new Promise<void>((resolve) => this.#schedule(resolve));
     }
     await this.#barrier();
@@ -129,6 +133,7 @@ export class Processor implements Door {
   stop(): void {
     this.#stopped = true;
     this.#queue = [];
+    this.#deferred = null;
   }
 
   #barrier(): Promise<void> {
@@ -150,20 +155,34 @@ export class Processor implements Door {
     const { commitGate } = this.#options.store;
     if (commitGate !== null) return void commitGate.then(this.#flush);
     this.#scheduled = false;
-    const batch = this.#queue.splice(0, BATCH_INPUTS_MAX);
-    for (const input of batch) this.#queueBytes -= bytesOf(input);
+    const mayDefer = this.#deferred === null;
+    const batch = this.#deferred ?? this.#take();
+    this.#deferred = null;
     try {
       const beganMs = performance.now();
-      const effects = this.#commit(batch);
+      const effects = this.#commit(batch, mayDefer);
       const commitMs = performance.now() - beganMs;
       this.#observer.batch({ inputs: batch.length, effects: effects.length, commitMs });
       if (effects.length > 0) this.#dispatchDurable(effects);
     } catch (error) {
+      if (error instanceof Deferred) return this.#defer(batch, error.until);
       this.#fail(error);
     }
     if (this.#queue.length > 0) this.#wake();
     return this.#relieve();
   };
+
+  #take(): readonly Input[] {
+    const batch = this.#queue.splice(0, BATCH_INPUTS_MAX);
+    for (const input of batch) this.#queueBytes -= bytesOf(input);
+    return batch;
+  }
+
+  #defer(batch: readonly Input[], until: Promise<void>): void {
+    this.#deferred = batch;
+    this.#scheduled = true;
+    until.then(this.#flush, (error: unknown) => this.#fail(error));
+  }
 
   #relieve(): void {
     if (this.#congested.length === 0 || this.isCongested) return;
@@ -187,22 +206,25 @@ export class Processor implements Door {
     return false;
   }
 
-  #commit(batch: readonly Input[]): readonly Effect[] {
+  #commit(batch: readonly Input[], mayDefer: boolean): readonly Effect[] {
     try {
-      return this.#transact(batch);
+      return this.#transact(batch, mayDefer);
     } catch (error) {
-      if (error instanceof StorageError) throw error;
+      if (error instanceof StorageError || error instanceof Deferred) throw error;
       return batch.flatMap((input) => this.#commitAlone(input));
     }
   }
 
-  #transact(batch: readonly Input[]): readonly Effect[] {
+  #transact(batch: readonly Input[], mayDefer = false): readonly Effect[] {
     const nowMs = this.#options.clock.nowMs();
-    return this.#options.store.transact((tx) => {
-      const step = newStep(tx, nowMs, this.#settings);
-      for (const input of batch) apply(step, input);
-      return finishStep(step);
-    });
+    return this.#options.store.transact(
+      (tx) => {
+        const step = newStep(tx, nowMs, this.#settings);
+        for (const input of batch) apply(step, input);
+        return finishStep(step);
+      },
+      { mayDefer },
+    );
   }
 
   #commitAlone(input: Input): readonly Effect[] {

@@ -11,15 +11,21 @@ const NO_BYTES = new Uint8Array();
 export class BlobUploader {
   readonly #bucket: Bucket;
   readonly #source: BlobSource;
+  #recovered: BlobRef[] = [];
 
   constructor(bucket: Bucket, source: BlobSource) {
     this.#bucket = bucket;
     this.#source = source;
   }
 
+  /** What an earlier process committed and did not upload; the next segment names it. */
+  async recover(): Promise<void> {
+    this.#recovered = await this.#uploadMissing();
+  }
+
   /** Payloads committed since the last call; `done` resolves when they are in the bucket. */
   uploadNew(): { readonly refs: readonly BlobRef[]; readonly done: Promise<void> } {
-    const refs = this.#source.takeNewBlobs();
+    const refs = [...this.#recovered.splice(0), ...this.#source.takeNewBlobs()];
     const done = refs.length === 0 ? Promise.resolve() : this.#upload(refs);
     // Whoever awaits it later gets the error all the same.
     done.catch(() => {});
@@ -29,15 +35,23 @@ export class BlobUploader {
   /** All that the database names and the bucket lacks: of a directory whose history is not known. */
   async uploadAll(): Promise<void> {
     this.#source.takeNewBlobs();
+    this.#recovered = [];
+    await this.#uploadMissing();
+  }
+
+  async #uploadMissing(): Promise<BlobRef[]> {
+    const uploaded: BlobRef[] = [];
     let after: Uint8Array = NO_BYTES;
     let there: ReadonlySet<string> | null = null;
     for (;;) {
       const refs = this.#source.allBlobs(after, PAGE);
       const last = refs.at(-1);
-      if (last === undefined) return;
+      if (last === undefined) return uploaded;
       there ??= await this.#listed();
       const known = there;
-      await this.#upload(refs.filter((ref) => !known.has(blobKey(ref))));
+      const missing = refs.filter((ref) => !known.has(blobKey(ref)));
+      await this.#upload(missing);
+      uploaded.push(...missing);
       after = last.hash;
     }
   }

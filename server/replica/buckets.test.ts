@@ -38,7 +38,7 @@ async function openDouble() {
 testBucket("memory", async () => new MemoryBucket(Date.now), MIB);
 testBucket(
   "a directory",
-  async () => new FileBucket(`${directory.path}/${randomBytes(6).toString("hex")}`),
+  async () => new FileBucket(fs.mkdtempSync(`${directory.path}/bucket-`)),
   20 * MIB,
 );
 testBucket("an S3-compatible store", async () => (await openDouble()).bucket, 20 * MIB);

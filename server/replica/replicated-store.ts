@@ -2,6 +2,7 @@
  * The store under durability `bucket`: what was committed is durable once its segment is accepted, too. The disk comes first, so that
  * further batches commit while segments are under way.
  */
+import type { TransactOptions } from "../base/deferred.ts";
 import type { Reader, Transactor } from "../machine/tx.ts";
 import type { Store } from "../processor/ports.ts";
 
@@ -29,8 +30,8 @@ export class ReplicatedStore implements Store {
     return this.#store.isDurable && this.#shipping.isShipped;
   }
 
-  transact<T>(fn: (tx: Transactor) => T): T {
-    return this.#store.transact(fn);
+  transact<T>(fn: (tx: Transactor) => T, options?: TransactOptions): T {
+    return this.#store.transact(fn, options);
   }
 
   read<T>(fn: (reader: Reader) => T): T {

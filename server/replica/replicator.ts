@@ -67,6 +67,7 @@ export class Replicator implements Shipping {
   readonly #shipper: Shipper;
   readonly #snapshotter: Snapshotter;
   readonly #lease: LeaseKeeper;
+  readonly #uploader: BlobUploader;
   #file: ReplicaFile;
   #lastSnapshot: ReplicaStatus["lastSnapshot"] = null;
   /** The newest accepted segment, the claim at first. */
@@ -85,6 +86,7 @@ export class Replicator implements Shipping {
     this.#acceptedSeq = attachment.end.seq - WINDOW;
     this.#pages = new WalThread(source);
     const uploader = new BlobUploader(bucket, blobs);
+    this.#uploader = uploader;
     this.#appender = this.#makeAppender();
     const { identity } = attachment;
     this.#snapshotter = new Snapshotter({
@@ -118,6 +120,11 @@ export class Replicator implements Shipping {
       mayStartOver: this.#shipper.mayStartOver,
       commitGate: () => this.#shipper.commitGate,
     });
+  }
+
+  /** To be awaited before anything is shipped. */
+  recover(): Promise<void> {
+    return this.#uploader.recover();
   }
 
   /** Begins to ship. */

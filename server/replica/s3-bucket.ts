@@ -1,22 +1,24 @@
-/** A bucket of S3-compatible storage. Failures are tried again by whoever knows whether they may be: never in here. */
-import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
+/**
+ * A bucket of S3-compatible storage. Failures are tried again by whoever knows whether they may be, never in here, but for the parts of
+ * an upload.
+ */
 import fs from "node:fs/promises";
+import { Readable } from "node:stream";
 import {
-  AbortMultipartUploadCommand,
-  CompleteMultipartUploadCommand,
-  CreateMultipartUploadCommand,
   DeleteObjectsCommand,
   GetObjectCommand,
+  type GetObjectCommandOutput,
   ListObjectsV2Command,
+  type ListObjectsV2CommandInput,
   PutObjectCommand,
   S3Client,
   type S3ClientConfig,
-  UploadPartCommand,
 } from "@aws-sdk/client-s3";
 import type { Bucket, ObjectInfo } from "./bucket.ts";
 import { BucketError } from "./bucket-error.ts";
+import { checksumOf } from "./s3-checksum.ts";
 import { s3Failure, statusOf } from "./s3-failure.ts";
+import { PART_BYTES, uploadInParts } from "./s3-upload.ts";
 
 export interface S3Options {
   readonly bucket: string;
@@ -27,37 +29,48 @@ export interface S3Options {
   /** Null: as the SDK finds it, or else us-east-1, which most other stores take. */
   readonly region: string | null;
   readonly pathStyle: boolean;
+  /** Without a byte in either direction, a request has failed. */
+  readonly silenceMsMax?: number;
 }
 
-const PART_BYTES = 8 * 1024 * 1024;
 /** Larger files go in parts. */
 const WHOLE_BYTES_MAX = 2 * PART_BYTES;
-const PARTS_AT_ONCE = 4;
+/** S3 takes no more in one request. */
 const DELETED_AT_ONCE = 1000;
 const CONNECT_TIMEOUT_MS = 5000;
-/** Without a byte in either direction. */
 const SILENCE_MS_MAX = 30_000;
+const DEFAULT_REGION = "us-east-1";
 
+/** Nothing is asked of it yet. */
 export async function openS3Bucket(options: S3Options): Promise<Bucket> {
   // It warns about the version of Node on stderr, where our log is.
   process.env["AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED"] ??= "true";
-  const region = options.region ?? process.env["AWS_REGION"] ?? process.env["AWS_DEFAULT_REGION"];
+  const { endpoint, pathStyle, silenceMsMax = SILENCE_MS_MAX } = options;
   const config: S3ClientConfig = {
-    forcePathStyle: options.pathStyle,
+    region: options.region ?? (await regionOfSurroundings()),
+    forcePathStyle: pathStyle,
     maxAttempts: 1,
-    // Others than AWS answer 411 to bodies with a trailer, and neither check nor return these sums: ours are MD5s of S3, and hashes.
+    // Others than AWS answer 411 to bodies with a trailer, and neither check nor return these sums.
     requestChecksumCalculation: "WHEN_REQUIRED",
     responseChecksumValidation: "WHEN_REQUIRED",
-    requestHandler: {
-      connectionTimeout: CONNECT_TIMEOUT_MS,
-      requestTimeout: SILENCE_MS_MAX,
-      socketTimeout: SILENCE_MS_MAX,
-    },
+    // It would cost every large body a connection of its own, and six seconds where the store does not know it.
+    expectContinueHeader: false,
+    requestHandler: { connectionTimeout: CONNECT_TIMEOUT_MS, socketTimeout: silenceMsMax },
   };
-  if (options.endpoint !== null) config.endpoint = options.endpoint;
-  if (region !== undefined) config.region = region;
-  else if (options.endpoint !== null) config.region = "us-east-1";
+  if (endpoint !== null) config.endpoint = endpoint;
   return new S3Bucket(new S3Client(config), options);
+}
+
+/** From the environment or a profile. */
+async function regionOfSurroundings(): Promise<string> {
+  const client = new S3Client({});
+  try {
+    return await client.config.region();
+  } catch {
+    return process.env["AWS_DEFAULT_REGION"] ?? DEFAULT_REGION;
+  } finally {
+    client.destroy();
+  }
 }
 
 class S3Bucket implements Bucket {
@@ -65,188 +78,193 @@ class S3Bucket implements Bucket {
   readonly #client: S3Client;
   readonly #bucket: string;
   readonly #prefix: string;
+  #closed = false;
 
   constructor(client: S3Client, { bucket, prefix }: S3Options) {
     this.#client = client;
     this.#bucket = bucket;
     this.#prefix = prefix;
     this.url = `s3://${bucket}/${prefix}`;
+    addContentMd5(client);
   }
 
   async get(key: string): Promise<Uint8Array | null> {
-    const body = await this.#body(key);
-    if (body === null) return null;
-    return await this.#told(() => body.transformToByteArray());
+    const object = await this.#object(key);
+    if (object === null) return null;
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of this.#chunks(object.Body, key)) chunks.push(chunk);
+    return new Uint8Array(Buffer.concat(chunks));
   }
 
   async read(key: string): Promise<AsyncIterable<Uint8Array> | null> {
-    const body = await this.#body(key);
-    return body === null ? null : this.#chunks(body.transformToWebStream());
+    const object = await this.#object(key);
+    return object === null ? null : this.#chunks(object.Body, key);
   }
 
   async putNew(key: string, bytes: Uint8Array): Promise<"created" | "exists"> {
-    try {
-      await this.#put(key, bytes, { IfNoneMatch: "*" });
-      return "created";
-    } catch (error) {
-      if (statusOf(error) === 412) return "exists";
-      throw s3Failure(error, this.url);
-    }
+    return await this.#told(`PUT ${key}, if there is none,`, async () => {
+      try {
+        await this.#put(key, bytes, { IfNoneMatch: "*" });
+        return "created";
+      } catch (error) {
+        if (statusOf(error) === 412) return "exists";
+        throw error;
+      }
+    });
   }
 
   async put(key: string, bytes: Uint8Array): Promise<void> {
-    await this.#told(() => this.#put(key, bytes, {}));
+    await this.#told(`PUT ${key}`, () => this.#put(key, bytes, {}));
   }
 
-  async putFile(key: string, file: string, onProgress?: (bytes: number) => void): Promise<void> {
+  async putFile(
+    key: string,
+    file: string,
+    onProgress: (bytes: number) => void = () => {},
+  ): Promise<void> {
     const { size } = await fs.stat(file);
     if (size <= WHOLE_BYTES_MAX) {
-      await this.put(key, new Uint8Array(await fs.readFile(file)));
-      onProgress?.(size);
-    } else {
-      await this.#told(() => this.#putParts(key, file, size, onProgress ?? (() => {})));
+      await this.put(key, await fs.readFile(file));
+      return onProgress(size);
     }
+    await uploadInParts({
+      client: this.#client,
+      object: this.#named(key),
+      file,
+      size,
+      onProgress,
+      told: (run) => this.#told(`PUT ${key} in parts`, run),
+    });
   }
 
   async *list(prefix: string, after?: string): AsyncGenerator<ObjectInfo> {
-    let token: string | undefined;
-    do {
-      const page = await this.#told(() =>
-        this.#client.send(
-          new ListObjectsV2Command({
-            Bucket: this.#bucket,
-            Prefix: this.#prefix + prefix,
-            ...(after === undefined ? {} : { StartAfter: this.#prefix + after }),
-            ...(token === undefined ? {} : { ContinuationToken: token }),
-          }),
-        ),
+    const request: ListObjectsV2CommandInput = {
+      Bucket: this.#bucket,
+      Prefix: this.#prefix + prefix,
+    };
+    if (after !== undefined && after !== "") request.StartAfter = this.#prefix + after;
+    let last = "";
+    for (;;) {
+      const page = await this.#told(`a list of ${prefix}`, () =>
+        this.#client.send(new ListObjectsV2Command(request)),
       );
-      for (const { Key: key = "", Size: size = 0, LastModified: modified } of page.Contents ?? []) {
-        const modifiedAtMs = modified?.getTime() ?? 0;
-        yield { key: key.slice(this.#prefix.length), size, modifiedAtMs };
+      for (const { Key: found = "", Size: size = 0, LastModified: modified } of page.Contents ??
+        []) {
+        const key = found.slice(this.#prefix.length);
+        this.#checkOrder(last, key);
+        last = key;
+        yield { key, size, modifiedAtMs: modified?.getTime() ?? 0 };
       }
-      token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
-    } while (token !== undefined);
+      if (page.IsTruncated !== true || page.NextContinuationToken === undefined) return;
+      request.ContinuationToken = page.NextContinuationToken;
+    }
   }
 
   async delete(keys: readonly string[]): Promise<void> {
     for (let from = 0; from < keys.length; from += DELETED_AT_ONCE) {
-      const objects = keys.slice(from, from + DELETED_AT_ONCE).map((key) => ({
-        Key: this.#prefix + key,
-      }));
-      const { Errors: errors = [] } = await this.#told(() =>
-        this.#client.send(
-          new DeleteObjectsCommand({
-            Bucket: this.#bucket,
-            Delete: { Objects: objects, Quiet: true },
-          }),
-        ),
-      );
-      const [first] = errors;
-      if (first === undefined) continue;
-      const kind = first.Code === "AccessDenied" ? "denied" : "unavailable";
-      throw new BucketError(kind, `${this.url} did not delete ${first.Key}: ${first.Code}`);
+      const some = keys.slice(from, from + DELETED_AT_ONCE);
+      await this.#told(`DELETE ${some[0]}`, () => this.#deleteSome(some));
     }
   }
 
   close(): void {
+    this.#closed = true;
     this.#client.destroy();
   }
 
-  async #body(key: string) {
-    try {
-      const request = { Bucket: this.#bucket, Key: this.#prefix + key };
-      const { Body: body } = await this.#client.send(new GetObjectCommand(request));
-      if (body === undefined) throw new BucketError("unavailable", `${this.url}${key} came empty`);
-      return body;
-    } catch (error) {
-      if (error instanceof Error && error.name === "NoSuchKey") return null;
-      throw s3Failure(error, this.url);
-    }
+  #named(key: string): { readonly Bucket: string; readonly Key: string } {
+    return { Bucket: this.#bucket, Key: this.#prefix + key };
   }
 
-  async *#chunks(stream: ReadableStream): AsyncGenerator<Uint8Array> {
-    const reader: ReadableStreamDefaultReader<Uint8Array> = stream.getReader();
-    try {
-      for (;;) {
-        const { done, value } = await this.#told(() => reader.read());
-        if (done || value === undefined) return;
-        yield value;
+  async #object(key: string): Promise<GetObjectCommandOutput | null> {
+    return await this.#told(`GET ${key}`, async () => {
+      try {
+        return await this.#client.send(new GetObjectCommand(this.#named(key)));
+      } catch (error) {
+        // Any other 404 is that of a bucket, or of something that is no store.
+        if (error instanceof Error && error.name === "NoSuchKey") return null;
+        throw error;
       }
-    } finally {
-      await reader.cancel().catch(() => {});
+    });
+  }
+
+  /** A body that ends too early is an error of the connection. */
+  async *#chunks(body: GetObjectCommandOutput["Body"], key: string): AsyncGenerator<Uint8Array> {
+    // In Node it is a stream of Node, whatever else its type allows.
+    if (!(body instanceof Readable)) return;
+    const stream: AsyncIterable<Uint8Array> = body;
+    try {
+      for await (const chunk of stream) yield chunk;
+    } catch (error) {
+      throw await this.#failure(`GET ${key}`, error);
     }
   }
 
-  #put(key: string, bytes: Uint8Array, condition: { readonly IfNoneMatch?: "*" }) {
-    return this.#client.send(
-      new PutObjectCommand({
-        Bucket: this.#bucket,
-        Key: this.#prefix + key,
-        Body: bytes,
-        ContentLength: bytes.length,
-        ContentMD5: md5(bytes),
-        ...condition,
-      }),
+  async #put(
+    key: string,
+    bytes: Uint8Array,
+    condition: { readonly IfNoneMatch?: "*" },
+  ): Promise<void> {
+    const body = { Body: bytes, ContentLength: bytes.length, ...checksumOf(bytes) };
+    await this.#client.send(new PutObjectCommand({ ...this.#named(key), ...body, ...condition }));
+  }
+
+  async #deleteSome(keys: readonly string[]): Promise<void> {
+    const objects = keys.map((key) => ({ Key: this.#prefix + key }));
+    const request = { Bucket: this.#bucket, Delete: { Objects: objects, Quiet: true } };
+    const { Errors: errors = [] } = await this.#client.send(new DeleteObjectsCommand(request));
+    const failed = errors.find(({ Code: code }) => code !== "NoSuchKey");
+    if (failed === undefined) return;
+    const { Code: name = "", Message: message = "" } = failed;
+    // Each key has an answer of its own, of which only the code is given.
+    throw Object.assign(new Error(message), { name, $metadata: { httpStatusCode: 500 } });
+  }
+
+  /** Directory buckets of S3 list in no order. */
+  #checkOrder(last: string, key: string): void {
+    if (last < key || Buffer.compare(Buffer.from(last), Buffer.from(key)) < 0) return;
+    throw new BucketError(
+      "unsupported",
+      `${this.url} lists its keys out of order: use a bucket that lists them in order, such as a general purpose bucket of S3`,
     );
   }
 
-  async #putParts(
-    key: string,
-    file: string,
-    size: number,
-    onProgress: (bytes: number) => void,
-  ): Promise<void> {
-    const object = { Bucket: this.#bucket, Key: this.#prefix + key };
-    const { UploadId } = await this.#client.send(new CreateMultipartUploadCommand(object));
-    if (UploadId === undefined) throw new BucketError("unavailable", `${this.url} began no upload`);
-    const upload = { ...object, UploadId };
-    try {
-      const count = Math.ceil(size / PART_BYTES);
-      const etags: (string | undefined)[] = Array.from({ length: count });
-      let next = 0;
-      let sent = 0;
-      const lane = async (): Promise<void> => {
-        for (let index = next++; index < count; index = next++) {
-          const bytes = await readPart(
-            file,
-            index * PART_BYTES,
-            Math.min(size, (index + 1) * PART_BYTES),
-          );
-          const part = { Body: bytes, ContentLength: bytes.length, ContentMD5: md5(bytes) };
-          const { ETag } = await this.#client.send(
-            new UploadPartCommand({ ...upload, ...part, PartNumber: index + 1 }),
-          );
-          etags[index] = ETag;
-          sent += bytes.length;
-          onProgress(sent);
-        }
-      };
-      await Promise.all(Array.from({ length: PARTS_AT_ONCE }, lane));
-      const parts = etags.map((ETag, index) => ({ ETag, PartNumber: index + 1 }));
-      await this.#client.send(
-        new CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts: parts } }),
-      );
-    } catch (error) {
-      await this.#client.send(new AbortMultipartUploadCommand(upload)).catch(() => {});
-      throw error;
-    }
-  }
-
-  async #told<T>(run: () => Promise<T>): Promise<T> {
+  async #told<T>(what: string, run: () => Promise<T>): Promise<T> {
+    if (this.#closed) throw new BucketError("unavailable", `${this.url} is closed`);
     try {
       return await run();
     } catch (error) {
-      throw s3Failure(error, this.url);
+      throw await this.#failure(what, error);
     }
+  }
+
+  async #failure(what: string, error: unknown): Promise<BucketError> {
+    const wasAnswered = statusOf(error) !== undefined;
+    // They were needed for the request, so they are at hand; without an answer there is nobody to repeat them.
+    const keys = wasAnswered ? await this.#client.config.credentials().catch(() => null) : null;
+    const { accessKeyId = "", secretAccessKey = "", sessionToken = "" } = keys ?? {};
+    return s3Failure(error, `${this.url}: ${what}`, [sessionToken, secretAccessKey, accessKeyId]);
   }
 }
 
-async function readPart(file: string, from: number, to: number): Promise<Uint8Array> {
-  const chunks: Buffer[] = [];
-  const stream: AsyncIterable<Buffer> = createReadStream(file, { start: from, end: to - 1 });
-  for await (const chunk of stream) chunks.push(chunk);
-  return Buffer.concat(chunks);
+/** Some stores take a list of keys to delete only with this sum, which the SDK has replaced by another. */
+function addContentMd5(client: S3Client): void {
+  client.middlewareStack.add(
+    (next, context) => async (args) => {
+      const { request } = args;
+      if (context["commandName"] === "DeleteObjectsCommand" && hasText(request)) {
+        const { ContentMD5: sum } = checksumOf(Buffer.from(request.body));
+        if (sum !== undefined) request.headers["content-md5"] = sum;
+      }
+      return await next(args);
+    },
+    { step: "build", name: "holdfastContentMd5" },
+  );
 }
 
-const md5 = (bytes: Uint8Array): string => createHash("md5").update(bytes).digest("base64");
+function hasText(
+  request: unknown,
+): request is { readonly headers: Record<string, string>; readonly body: string } {
+  if (typeof request !== "object" || request === null) return false;
+  return "headers" in request && "body" in request && typeof request.body === "string";
+}

@@ -13,8 +13,9 @@ export interface Head {
 /** The replica's word in what becomes of the write-ahead log. */
 export interface Replication {
   /**
-   * The log would start over, and commits are held until this answers. True: all of it was shipped, or is given up. The log starts
-   * over before commits go on, or, where a foreign reader is in the way, not at all until this is asked again.
+   * The log would start over, and commits are held until this answers. True: all of it was shipped, or is given up. Then the log has
+   * started over when `done` returns, or, where a foreign reader or a commit that did not wait is in the way, goes on until this is
+   * asked again.
    */
   mayStartOver(done: (ok: boolean) => void): void;
   /** Not null while commits should wait for the replica; never rejects. */

@@ -74,8 +74,9 @@ async function sweepBlobs(
   let count = 0;
   const chunks = await bucket.read(oldestKept.key);
   if (chunks === null) return 0;
-  // Clocks of machines differ, and may be set back.
-  const beforeMs = (await readSnapshotHead(chunks)).timeMs - AGE_MS_MIN;
+  // Clocks of machines differ, and may be set back; the head is not proved before the end of the snapshot.
+  const { timeMs } = await readSnapshotHead(chunks);
+  const beforeMs = Math.min(timeMs, oldestKept.modifiedAtMs) - AGE_MS_MIN;
   for (;;) {
     const refs = blobs.unreferencedBlobs(beforeMs, DELETED_AT_ONCE);
     if (refs.length === 0) return count;

@@ -98,7 +98,9 @@ describe("a store behind the faulty proxy", () => {
 
   it("hits the share it is told to", async () => {
     proxy.set({ errors: 0.5 });
-    const statuses = await Promise.all(Array.from({ length: 60 }, async () => (await put()).status));
+    const statuses = await Promise.all(
+      Array.from({ length: 60 }, async () => (await put()).status),
+    );
     const failed = statuses.filter((status) => status === 500).length;
     assert.ok(failed > 10 && failed < 50, `${failed} of 60`);
   });

@@ -127,14 +127,17 @@ export class FaultyS3 {
       });
       return;
     }
-    this.#forward(incoming).then(
-      ({ status, headers, body }) => {
-        if (fate === "lost-answer" || response.destroyed) return void response.destroy();
-        response.writeHead(status, headers);
-        response.end(body);
-      },
-      () => response.destroy(),
-    );
+    this.#pass(incoming, response, fate === "lost-answer").catch(() => response.destroy());
+  }
+
+  async #pass(incoming: Incoming, response: http.ServerResponse, isLost: boolean): Promise<void> {
+    const { status, headers, body } = await this.#forward(incoming);
+    if (isLost || response.destroyed) {
+      response.destroy();
+      return;
+    }
+    response.writeHead(status, headers);
+    response.end(body);
   }
 
   #fate(): Fate {
@@ -158,7 +161,7 @@ export class FaultyS3 {
     const { hostname: host, port } = this.#target;
     return new Promise((resolve, reject) => {
       const request = http.request(
-        { agent: this.#agent, host, port, method, path: url, headers, setDefaultHeaders: false },
+        { agent: this.#agent, host, port, method, path: url, headers },
         (answer) => {
           const parts: Buffer[] = [];
           answer.on("data", (part: Buffer) => parts.push(part));

@@ -189,7 +189,9 @@ export class Chaos {
     const { town, ledger, random } = this.#options;
     const { machine, shop } = town;
     if (victims.includes("server")) this.#isExpectedDown = true;
-    const kills = victims.map((each) => (each === "server" ? machine.process : shop.process).kill());
+    const kills = victims.map((each) =>
+      (each === "server" ? machine.process : shop.process).kill(),
+    );
     await Promise.all(kills);
     const atMs = Date.now();
     await pause(random() * 300);
@@ -260,7 +262,8 @@ export class Chaos {
         return;
       } catch {
         const { exitCode, errors } = machine.process;
-        const said = /^holdfast: (.*)$/m.exec(errors)?.[1] ?? errors.trim().split("\n").at(-1) ?? "";
+        const said =
+          /^holdfast: (.*)$/m.exec(errors)?.[1] ?? errors.trim().split("\n").at(-1) ?? "";
         const refusal = `${state}, exit code ${exitCode}: ${said.slice(0, 200)}`;
         this.refusals.set(refusal, (this.refusals.get(refusal) ?? 0) + 1);
         if (exitCode === EXIT_FENCED || exitCode === null) {

@@ -28,6 +28,7 @@ const READY_TIMEOUT_MS = 120_000;
 const HEALTH_TIMEOUT_MS = 1000;
 
 export class Machine {
+  readonly program: string;
   readonly data: string;
   readonly logFile: string;
   readonly ingress: string;
@@ -36,6 +37,7 @@ export class Machine {
 
   private constructor(options: MachineOptions, ingress: string, admin: string) {
     const { folder, program, flags, env } = options;
+    this.program = program;
     this.data = path.join(folder, "data");
     this.logFile = path.join(folder, "server.log");
     this.ingress = `http://${ingress}`;

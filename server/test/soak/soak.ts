@@ -2,9 +2,10 @@
  * The promises of the replica on the real process, for as long as one likes: callers that keep a ledger, and everything that can go
  * wrong going wrong at random. What was promised and not kept is in the report, as words.
  */
-import { spawnSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import path from "node:path";
+import { promisify } from "node:util";
 import { executionsOf, stepsOf } from "../audit.ts";
 import { Chaos, type MachineLoss, type Start } from "./chaos.ts";
 import { digestsOf, isIn, provenRepeats, repeatedSteps } from "./journal.ts";
@@ -128,23 +129,18 @@ async function audit(
     if (loss !== undefined && loss.atMs - provenAtMs <= loss.allowedMs) repeatedByLoss += 1;
     else ledger.breach(`${orderId} ${kind} ran again ${againAtMs - provenAtMs} ms after its proof`);
   }
-  compareWithBucket(town, ledger);
+  await compareWithBucket(town, ledger);
   return { steps: steps.length, repeatedByLoss };
 }
 
 /** What the bucket holds after a clean stop is what the directory holds. */
-function compareWithBucket(town: Town, ledger: Ledger): void {
+async function compareWithBucket(town: Town, ledger: Ledger): Promise<void> {
   const { machine, root } = town;
   const restored = path.join(root, "restored");
   mkdirSync(restored);
-  const program = machine.program;
-  const flags = ["restore", ...town.bucketFlags, "--data", restored];
+  const args = [machine.program, "restore", ...town.bucketFlags, "--data", restored];
   const env = { ...process.env, ...town.env, NODE_NO_WARNINGS: "1" };
-  const run = spawnSync(process.execPath, [program, ...flags], { env, encoding: "utf8" });
-  if (run.status !== 0) {
-    ledger.breach(`holdfast restore ended with exit code ${run.status}: ${run.stderr}`);
-    return;
-  }
+  await promisify(execFile)(process.execPath, args, { env });
   const [there, here] = [digestsOf(restored), digestsOf(machine.data)];
   for (const [table, digest] of here) {
     if (there.get(table) !== digest) ledger.breach(`table ${table} differs in the bucket`);
