@@ -2,7 +2,7 @@
 // One monitor, one storage daemon, one gateway; no manager and no authentication inside.
 import { spawn, spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import path from "node:path";
 
@@ -14,18 +14,17 @@ const SECRET_KEY = "testsecret";
 
 /** Missing programs; empty where the gateway can be started. */
 export function missingPrograms() {
-  const needed = ["radosgw", "radosgw-admin", "ceph", "ceph-mon", "ceph-osd", "monmaptool"];
+  const needed = ["radosgw", "radosgw-admin", "ceph", "ceph-mon", "ceph-osd"];
   return needed.filter((name) => spawnSync(name, ["--version"]).error !== undefined);
 }
 
-/** Starts it with its files in `directory`, which must not exist. `stop` ends what was started, and removes the files. */
+/** Starts it with its files in `directory`. `stop` ends what was started. */
 export async function startRgw(directory) {
   const root = path.resolve(directory);
   const [port, monitorPort] = await freePorts(2);
   const children = [];
   const stop = async () => {
     for (const child of children.toReversed()) await end(child);
-    rmSync(root, { recursive: true, force: true });
   };
   // A caller that dies takes them along.
   process.on("exit", () => {

@@ -19,8 +19,6 @@ export interface ReplicaConfig {
   readonly restoreRetentionMs: number;
   readonly restoreSnapshots: number;
   readonly unshippedBytesMax: number;
-  readonly leaseMs: number;
-  readonly standby: boolean;
   readonly rollBack: boolean;
 }
 
@@ -34,17 +32,14 @@ export interface ReplicaFlags extends BucketFlags {
   readonly restoreRetention: number;
   readonly restoreSnapshots: number;
   readonly maxUnshipped: number;
-  readonly lease: number;
-  readonly standby: boolean;
   readonly rollBack: boolean;
 }
 
 /** Throws `ConfigError`. */
 export function replicaFrom(flags: ReplicaFlags): ReplicaConfig | null {
-  const { durability, standby, rollBack } = flags;
+  const { durability, rollBack } = flags;
   if (flags.bucket === undefined || flags.bucket === "") {
     if (durability === "bucket") throw new ConfigError("--durability bucket needs --bucket");
-    if (standby) throw new ConfigError("--standby needs --bucket: there is nothing to follow");
     if (rollBack) throw new ConfigError("--roll-back needs --bucket: there is no replica");
     return null;
   }
@@ -52,9 +47,6 @@ export function replicaFrom(flags: ReplicaFlags): ReplicaConfig | null {
     throw new ConfigError(
       "--durability none cannot be replicated: leave out --bucket, or use disk or bucket",
     );
-  }
-  if (standby && rollBack) {
-    throw new ConfigError("--standby follows, and --roll-back overrules: give one of them");
   }
   return {
     bucket: bucketFrom({ ...flags, bucket: flags.bucket }),
@@ -65,8 +57,6 @@ export function replicaFrom(flags: ReplicaFlags): ReplicaConfig | null {
     restoreRetentionMs: flags.restoreRetention,
     restoreSnapshots: flags.restoreSnapshots,
     unshippedBytesMax: flags.maxUnshipped,
-    leaseMs: flags.lease,
-    standby,
     rollBack,
   };
 }

@@ -80,14 +80,6 @@ export const REPLICA_OPTIONS: readonly Option[] = [
   )
     .argParser(parseSize)
     .default(1024 * MIB, "1GiB"),
-  option("--lease <duration>", "LEASE", "a writer that is silent for so long may be succeeded")
-    .argParser(parseInterval)
-    .default(10_000, "10s"),
-  option(
-    "--standby",
-    "STANDBY",
-    "follow the replica, and take over when its writer is silent",
-  ).default(false),
   option(
     "--roll-back",
     "ROLL_BACK",

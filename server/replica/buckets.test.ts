@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import fs from "node:fs";
 import { after, describe, it } from "node:test";
 import { temporaryDirectory } from "../test/harness.ts";
+import type { Bucket } from "./bucket.ts";
 import { BucketError } from "./bucket-error.ts";
 import { testBucket } from "./bucket.suite.ts";
 import { FileBucket } from "./file-bucket.ts";
@@ -45,11 +46,22 @@ testBucket("an S3-compatible store", async () => (await openDouble()).bucket, 20
 
 const real = realStore();
 if (real !== null) {
+  const stores: Bucket[] = [];
+  after(async () => {
+    for (const store of stores) {
+      const keys: string[] = [];
+      for await (const { key } of store.list("")) keys.push(key);
+      await store.delete(keys);
+      store.close();
+    }
+  });
   const open = async () => {
     await makeBucket(real);
     const { endpoint } = real;
     const location = parseBucketUrl(real.url());
-    return await openBucket(location, { endpoint, region: null, pathStyle: endpoint !== null });
+    const access = { endpoint, region: null, pathStyle: endpoint !== null };
+    stores.push(await openBucket(location, access));
+    return await openBucket(location, access);
   };
   testBucket("the store of this run", open, 20 * MIB);
   it("the store of this run honours conditional writes", async () => {

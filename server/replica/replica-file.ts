@@ -1,4 +1,4 @@
-/** `replica.json` in the data directory: `docs/spec/replica.md` section 6. */
+/** `replica.json` in the data directory: `docs/spec/replica.md` section 5. */
 import { randomBytes } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";

@@ -1,6 +1,6 @@
 /**
- * The writer of a replica: ships what is committed, stores restore points, renews its lease, deletes what is past its retention, and
- * says how far it is. Once fenced it acknowledges nothing more.
+ * The writer of a replica: ships what is committed, stores restore points, deletes what is past its retention, and says how far it is.
+ * Once fenced it acknowledges nothing more.
  */
 import fs from "node:fs";
 import type { Log } from "../base/log.ts";
@@ -11,7 +11,6 @@ import { BlobUploader } from "./blob-uploader.ts";
 import type { Bucket } from "./bucket.ts";
 import type { BucketWatch, Trouble } from "./bucket-watch.ts";
 import type { FencedError } from "./fenced-error.ts";
-import { LeaseKeeper } from "./lease.ts";
 import { cleanState, readReplicaFile, type ReplicaFile, writeReplicaFile } from "./replica-file.ts";
 import type { RetentionPolicy } from "./retention.ts";
 import type { Shipping } from "./replicated-store.ts";
@@ -37,7 +36,6 @@ export interface ReplicatorOptions {
   readonly snapshotSegments: number;
   readonly unshippedBytesMax: number;
   readonly retention: RetentionPolicy;
-  readonly leaseMs: number;
   readonly after: (ms: number, fn: () => void) => () => void;
   readonly nowMs: () => number;
   readonly monotonicMs: () => number;
@@ -66,7 +64,6 @@ export class Replicator implements Shipping {
   readonly #appender: Appender;
   readonly #shipper: Shipper;
   readonly #snapshotter: Snapshotter;
-  readonly #lease: LeaseKeeper;
   readonly #uploader: BlobUploader;
   #file: ReplicaFile;
   #lastSnapshot: ReplicaStatus["lastSnapshot"] = null;
@@ -110,12 +107,6 @@ export class Replicator implements Shipping {
       onLost: (reason) =>
         options.log.warn("replica-continuity-lost", { reason, follows: "a snapshot" }),
     });
-    this.#lease = new LeaseKeeper({
-      ...options,
-      identity,
-      ttlMs: options.leaseMs,
-      onTrouble: (error) => options.watch.failed(error),
-    });
     source.replicate({
       mayStartOver: this.#shipper.mayStartOver,
       commitGate: () => this.#shipper.commitGate,
@@ -130,7 +121,6 @@ export class Replicator implements Shipping {
   /** Begins to ship. */
   start(): void {
     this.#shipper.start();
-    this.#lease.start();
     this.#armSnapshot();
   }
 
@@ -159,7 +149,6 @@ export class Replicator implements Shipping {
     this.#closed = true;
     this.#cancelSnapshot?.();
     const isShipped = await this.#shippedWithin(timeoutMs);
-    this.#lease.close();
     this.#shipper.close();
     this.#appender.close();
     await this.#pages.close();
@@ -216,7 +205,6 @@ export class Replicator implements Shipping {
     this.#acceptedSeq = segment.head.seq;
     this.#options.watch.answered();
     this.#shipper.accepted(segment);
-    this.#lease.accepted();
     this.#acceptedSinceSnapshot += 1;
     if (this.#acceptedSinceSnapshot >= this.#options.snapshotSegments) this.#snapshot();
   }

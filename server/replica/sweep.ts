@@ -2,7 +2,7 @@
 import type { Attachment } from "./attachment.ts";
 import type { BlobSource } from "./blob-source.ts";
 import type { Bucket, ObjectInfo } from "./bucket.ts";
-import { blobKey, leaseKey, LEASES, parseSnapshotKey, SEGMENTS, SNAPSHOTS } from "./names.ts";
+import { blobKey, SEGMENTS, SNAPSHOTS } from "./names.ts";
 import { readSnapshotHead } from "./snapshot-codec.ts";
 import {
   AGE_MS_MIN,
@@ -36,7 +36,6 @@ export async function sweep(options: SweepOptions): Promise<Swept> {
   if (deleted.length > 0) await bucket.delete(deleted.map(({ key }) => key));
   if (oldestKept === null) return { snapshots: 0, segments: 0, blobs: 0 };
   const segments = await sweepSegments(bucket, oldestKept);
-  await sweepLeases(options, oldestKept);
   const blobs = await sweepBlobs(options, oldestKept);
   return { snapshots: deleted.length, segments, blobs };
 }
@@ -56,14 +55,6 @@ async function sweepSegments(bucket: Bucket, oldestKept: ObjectInfo): Promise<nu
   }
   if (keys.length > 0) await bucket.delete(keys);
   return count;
-}
-
-/** Leases of writers that no kept restore point was written by. */
-async function sweepLeases({ bucket }: SweepOptions, oldestKept: ObjectInfo): Promise<void> {
-  const epoch = parseSnapshotKey(oldestKept.key)?.epoch ?? 1;
-  const keys: string[] = [];
-  for await (const { key } of bucket.list(LEASES)) if (key < leaseKey(epoch)) keys.push(key);
-  if (keys.length > 0) await bucket.delete(keys);
 }
 
 /** Payloads that nothing has named since before the oldest restore point. */

@@ -115,6 +115,8 @@ class Run {
   }
 
   #onSync(wal: boolean, done: BarrierDone): void {
+    // The store's own transactions, and their syncs, begin within the one that the test makes.
+    if (wal && this.#disk.afterCommit()) this.restarts += 1;
     const end = wal ? this.#disk.beginWalSync() : this.#disk.beginDatabaseSync();
     this.#syncs.push(() => {
       end();
