@@ -3,12 +3,14 @@ import { randomBytes } from "node:crypto";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import type { HealthDetail } from "./admin/server-routes.ts";
 import type { Clock } from "./base/clock.ts";
 import { errorFields, type Log } from "./base/log.ts";
 import type { Config } from "./config.ts";
 import type { ReplicaConfig } from "./replica-config.ts";
-import { attach } from "./replica/attach.ts";
+import { attach, patiently } from "./replica/attach.ts";
+import type { BucketError } from "./replica/bucket-error.ts";
 import type { Bucket } from "./replica/bucket.ts";
 import { BucketWatch } from "./replica/bucket-watch.ts";
 import { openBucket } from "./replica/open-bucket.ts";
@@ -45,6 +47,14 @@ const after = (ms: number, fn: () => void): (() => void) => {
   return () => clearTimeout(timer);
 };
 
+const PAUSE_MS = 500;
+const pausing =
+  (watch: BucketWatch) =>
+  (error: BucketError): Promise<void> => {
+    watch.failed(error);
+    return delay(PAUSE_MS);
+  };
+
 const random = (): number => randomBytes(4).readUInt32BE() / 2 ** 32;
 
 /** Resolves when the bucket has answered and honours conditional writes. Throws `BucketError` where somebody has to act. */
@@ -60,7 +70,7 @@ export async function openReplica(
     onTrouble: (error) => watch.failed(error),
     onAnswer: () => watch.answered(),
   });
-  await probe(bucket, randomBytes(8).toString("hex"));
+  await patiently(() => probe(bucket, randomBytes(8).toString("hex")), pausing(watch));
   return { bucket, watch };
 }
 
@@ -97,7 +107,15 @@ export async function startReplicator(
   const host = os.hostname();
   const { rollBack } = replica;
   const attachment = await attach(
-    { bucket, directory: data, databaseFile: store.file, host, rollBack, nowMs },
+    {
+      bucket,
+      directory: data,
+      databaseFile: store.file,
+      host,
+      rollBack,
+      nowMs,
+      pause: pausing(watch),
+    },
     (position) => thread.locate(position),
   ).finally(() => thread.close());
   const { identity, start } = attachment;

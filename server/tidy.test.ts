@@ -75,7 +75,7 @@ const CLOCK = "server/base/clock.ts";
 const CLOCKLESS = [...DETERMINISTIC, "server/base", "server/processor", "server/sim"];
 
 /** Files that are started, not imported. `exports` of the SDK's package.json adds its own. */
-const ENTRIES = ["server/main.ts", "server/sim/main.ts"];
+const ENTRIES = ["server/main.ts", "server/sim/main.ts", "server/test/soak/soak.ts"];
 
 const isTest = (file: string) => file.endsWith(".test.ts");
 const isTestOnly = (file: string) =>

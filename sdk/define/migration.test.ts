@@ -107,7 +107,10 @@ async function drive(session: ClientHttp2Session, exchange: Exchange): Promise<u
   stream.write(Buffer.concat([opening, ...entries].map((message) => encodeMessage(message))));
   const decoder = new FrameDecoder(1 << 25);
   const messages: (readonly [message: Message, ackRequested: boolean])[] = [];
+  // On a busy machine messages come late: it is quiet that counts, not the time since the start.
+  const idle = setTimeout(() => stream.end(), 500);
   stream.on("data", (chunk: Buffer) => {
+    idle.refresh();
     decoder.push(new Uint8Array(chunk));
     for (let frame = decoder.next(); frame !== undefined; frame = decoder.next()) {
       const message = decodeMessage(frame.type, frame.body);
@@ -121,7 +124,6 @@ async function drive(session: ClientHttp2Session, exchange: Exchange): Promise<u
       if (isLast && !stream.writableEnded) stream.end();
     }
   });
-  const idle = setTimeout(() => stream.end(), 300);
   await once(stream, "end");
   clearTimeout(idle);
   // The official SDK executes steps that are awaited together in any order.

@@ -5,6 +5,7 @@
 import fs from "node:fs";
 import type { Attachment } from "./attachment.ts";
 import type { Bucket } from "./bucket.ts";
+import { BucketError } from "./bucket-error.ts";
 import { follow, linkOf, readSegment } from "./chain.ts";
 import { claim } from "./claim.ts";
 import {
@@ -45,6 +46,8 @@ export interface AttachOptions {
   /** Make this directory the newest state, whatever came after it. */
   readonly rollBack: boolean;
   readonly nowMs: () => number;
+  /** Between two tries of what failed and may pass. */
+  readonly pause: Pause;
 }
 
 /** The history as far as this directory may follow it. */
@@ -67,7 +70,8 @@ export async function attach(
     const writerId = file?.writerId ?? newId();
     const replicaId = tail.last?.head.replicaId ?? newId();
     const identity = { replicaId, writerId, host };
-    const claimed = await claim(bucket, { tail: tail.last, identity, nowMs: nowMs() });
+    const request = { tail: tail.last, identity, nowMs: nowMs() };
+    const claimed = await patiently(() => claim(bucket, request), options.pause);
     // Somebody else was first, or this process slept: look again, and refuse if it comes to that.
     if (claimed.kind !== "claimed") continue;
     const { segment } = claimed;
@@ -91,6 +95,20 @@ export async function attach(
       start,
       shippedSeq,
     };
+  }
+}
+
+type Pause = (error: BucketError) => Promise<void>;
+
+/** Again and again, while it fails in a way that passes. */
+export async function patiently<T>(run: () => Promise<T>, pause: Pause): Promise<T> {
+  for (;;) {
+    try {
+      return await run();
+    } catch (error) {
+      if (!(error instanceof BucketError) || !error.isTransient) throw error;
+      await pause(error);
+    }
   }
 }
 

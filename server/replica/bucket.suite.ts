@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import fs from "node:fs";
 import { describe, it } from "node:test";
+import fc from "fast-check";
 import { temporaryDirectory } from "../test/harness.ts";
 import type { Bucket, ObjectInfo } from "./bucket.ts";
 
@@ -32,6 +33,23 @@ export function testBucket(name: string, open: () => Promise<Bucket>, fileBytes:
       assert.equal(read(await bucket.get("a/one")), "other");
       await bucket.put("a/empty", new Uint8Array());
       assert.equal(read(await bucket.get("a/empty")), "");
+      bucket.close();
+    });
+
+    it("keeps what it was given, whatever becomes of that afterwards", async () => {
+      const bucket = await open();
+      const around = new Uint8Array(randomBytes(300));
+      const bytes = around.subarray(100, 200);
+      const copy = bytes.slice();
+      await bucket.put("a/put", bytes);
+      assert.equal(await bucket.putNew("a/new", bytes), "created");
+      bytes.fill(0);
+      for (const key of ["a/put", "a/new"]) {
+        const found = await bucket.get(key);
+        assert.deepEqual(found, copy);
+        found?.fill(1);
+        assert.deepEqual(await bucket.get(key), copy);
+      }
       bucket.close();
     });
 
@@ -115,6 +133,26 @@ export function testBucket(name: string, open: () => Promise<Bucket>, fileBytes:
       }
     });
 
+    it("does what a map would do", async () => {
+      const bucket = await open();
+      const prefix = fc.constantFrom("", "m/", "m/1", "m/1-", "n/");
+      const key = fc.constantFrom("m/1", "m/1-1", "m/1-2", "m/2/1", "n/1", "n/2");
+      const value = fc.uint8Array({ maxLength: 5 });
+      const operation = fc.oneof(
+        fc.record({ op: fc.constantFrom("put" as const, "putNew" as const), key, value }),
+        fc.record({ op: fc.constantFrom("get" as const, "delete" as const), key }),
+        fc.record({ op: fc.constant("list" as const), prefix, behind: fc.option(key) }),
+      );
+      const run = async (operations: readonly Operation[]): Promise<void> => {
+        const model = new Map<string, Uint8Array>();
+        await bucket.delete(keysOf(await listed(bucket, "")));
+        for (const each of operations) await compare(bucket, model, each);
+      };
+      const lists = fc.array(operation, { minLength: 5, maxLength: 25 });
+      await fc.assert(fc.asyncProperty(lists, run), { numRuns: 10 });
+      bucket.close();
+    });
+
     it("lets a download be broken off", async () => {
       const bucket = await open();
       await bucket.put("a/long", new Uint8Array(1_000_000));
@@ -126,4 +164,48 @@ export function testBucket(name: string, open: () => Promise<Bucket>, fileBytes:
       bucket.close();
     });
   });
+}
+
+type Operation =
+  | { readonly op: "put" | "putNew"; readonly key: string; readonly value: Uint8Array }
+  | { readonly op: "get" | "delete"; readonly key: string }
+  | { readonly op: "list"; readonly prefix: string; readonly behind: string | null };
+
+/** Does the same to both, and sees that both answer the same. */
+async function compare(
+  bucket: Bucket,
+  model: Map<string, Uint8Array>,
+  operation: Operation,
+): Promise<void> {
+  switch (operation.op) {
+    case "put":
+      await bucket.put(operation.key, operation.value);
+      model.set(operation.key, operation.value);
+      break;
+    case "putNew": {
+      const { key, value } = operation;
+      assert.equal(await bucket.putNew(key, value), model.has(key) ? "exists" : "created");
+      if (!model.has(key)) model.set(key, value);
+      break;
+    }
+    case "get":
+      assert.deepEqual(await bucket.get(operation.key), model.get(operation.key) ?? null);
+      break;
+    case "delete":
+      await bucket.delete([operation.key]);
+      model.delete(operation.key);
+      break;
+    case "list": {
+      const { prefix, behind } = operation;
+      const expected = [...model]
+        .filter(([key]) => key.startsWith(prefix) && (behind === null || key > behind))
+        .map(([key, { length: size }]) => ({ key, size }))
+        .toSorted((one, other) => (one.key < other.key ? -1 : 1));
+      const found = await listed(bucket, prefix, behind ?? undefined);
+      assert.deepEqual(
+        found.map(({ key, size }) => ({ key, size })),
+        expected,
+      );
+    }
+  }
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import fs from "node:fs";
+import type { IncomingMessage } from "node:http";
 import { after, describe, it } from "node:test";
 import { temporaryDirectory } from "../test/harness.ts";
 import type { Bucket } from "./bucket.ts";
@@ -11,7 +12,6 @@ import { MemoryBucket } from "./memory-bucket.ts";
 import { openBucket, parseBucketUrl } from "./open-bucket.ts";
 import { probe } from "./probe.ts";
 import { makeBucket, realStore } from "./real-store.suite.ts";
-import { RetryingBucket } from "./retrying-bucket.ts";
 import { type S3Double, startS3Double } from "./s3-double.suite.ts";
 
 const MIB = 1024 * 1024;
@@ -69,80 +69,37 @@ if (real !== null) {
   });
 }
 
-describe("a directory as a bucket", () => {
-  it("refuses keys that lead elsewhere, and lists nothing that is being written", async () => {
-    const folder = `${directory.path}/strict`;
-    const bucket = new FileBucket(folder);
-    for (const key of ["../x", "/x", "a/../x", "A", ".tmp/x", "a//x", ""]) {
-      await assert.rejects(bucket.put(key, new Uint8Array()), BucketError, key);
-    }
-    await bucket.put("segments/1", new Uint8Array(3));
-    const names: string[] = [];
-    for await (const { key } of bucket.list("segments/")) names.push(key);
-    assert.deepEqual(names, ["segments/1"]);
-    assert.deepEqual(fs.readdirSync(`${folder}/.tmp`), []);
-  });
-});
-
-describe("an S3-compatible store that fails", () => {
-  const failures = [
-    [500, "InternalError", "unavailable"],
-    [503, "SlowDown", "throttled"],
-    [403, "AccessDenied", "denied"],
-    [403, "SignatureDoesNotMatch", "denied"],
-    [404, "NoSuchBucket", "missing"],
-    [501, "NotImplemented", "unsupported"],
-    [409, "ConditionalRequestConflict", "unavailable"],
-    [400, "InvalidRequest", "refused"],
-  ] as const;
-  for (const [status, code, kind] of failures) {
-    it(`says that it is ${kind} with ${status} ${code}`, async () => {
-      const { double, bucket } = await openDouble();
-      double.before = (_, response) => {
-        double.fail(response, status, code);
-        return true;
-      };
-      const isKind = (error: unknown): boolean =>
-        error instanceof BucketError && error.kind === kind;
-      await assert.rejects(bucket.putNew("segments/1", new Uint8Array(3)), isKind);
-      await assert.rejects(bucket.get("segments/1"), isKind);
-    });
-  }
-
-  it("is unavailable when it breaks the connection, or is not there", async () => {
-    const { double, bucket } = await openDouble();
-    double.before = (request) => {
-      request.socket.destroy();
-      return true;
-    };
-    const isKind = (error: unknown): boolean =>
-      error instanceof BucketError && error.kind === "unavailable";
-    await assert.rejects(bucket.get("segments/1"), isKind);
-    await double.close();
-    await assert.rejects(bucket.put("segments/1", new Uint8Array(3)), isKind);
-  });
-});
-
 describe("the address of a bucket", () => {
-  it("is one of S3 or a directory, and nothing else", () => {
-    assert.deepEqual(parseBucketUrl("s3://journal"), { kind: "s3", bucket: "journal", prefix: "" });
-    assert.deepEqual(parseBucketUrl("s3://journal/a/b/"), {
-      kind: "s3",
-      bucket: "journal",
-      prefix: "a/b/",
-    });
+  it("is one of S3 or a directory", () => {
+    const s3 = (bucket: string, prefix: string) => ({ kind: "s3", bucket, prefix });
+    assert.deepEqual(parseBucketUrl("s3://journal"), s3("journal", ""));
+    assert.deepEqual(parseBucketUrl("s3://journal/"), s3("journal", ""));
+    assert.deepEqual(parseBucketUrl("s3://my.journal-1/a/B_c.d/"), s3("my.journal-1", "a/B_c.d/"));
     assert.deepEqual(parseBucketUrl("file:///tmp/x"), { kind: "directory", directory: "/tmp/x" });
+    assert.deepEqual(parseBucketUrl("file:///tmp/a%20b"), {
+      kind: "directory",
+      directory: "/tmp/a b",
+    });
+  });
+
+  it("is nothing else, and says what it should be", () => {
     for (const wrong of [
       "",
       "journal",
       "s3://",
       "s3:///x",
       "s3://UPPER",
+      "s3://key:secret@journal",
       "file://x",
+      "file:///",
       "https://x/y",
     ]) {
       assert.throws(() => parseBucketUrl(wrong), /expected s3:\/\//, wrong);
     }
+    for (const path of ["a//b", "/a", "a/../b", "..", "a/.", "a b", "a?x=1", "ä", "a%20b"]) {
+      assert.throws(() => parseBucketUrl(`s3://journal/${path}`), /the prefix may hold/, path);
+    }
+    assert.throws(() => parseBucketUrl("s3://journal--euw1-az1--x-s3/a"), /general purpose/);
   });
 });
 
@@ -151,6 +108,25 @@ describe("the probe", () => {
     const bucket = new MemoryBucket(Date.now);
     await probe(bucket, "abc");
     assert.equal(await bucket.get("probe/abc"), null);
+  });
+
+  it("asks again while the store fails, and gives up on one that fails at nothing else", async () => {
+    const { double, bucket } = await openDouble();
+    let failures = 3;
+    const isConditional = (request: IncomingMessage) => "if-none-match" in request.headers;
+    double.faultOf = (request) => (isConditional(request) && failures-- > 0 ? "error" : null);
+    await probe(bucket, "abc");
+    assert.equal(failures, -1);
+    failures = Number.POSITIVE_INFINITY;
+    await assert.rejects(probe(bucket, "abd"), BucketError);
+  });
+
+  it("counts a conditional write whose answer was lost", async () => {
+    const { double, bucket } = await openDouble();
+    let losses = 1;
+    double.faultOf = ({ headers }) =>
+      "if-none-match" in headers && losses-- > 0 ? "lost-answer" : null;
+    await probe(bucket, "abc");
   });
 
   it("refuses one that does not, and names the feature", async () => {
@@ -162,45 +138,5 @@ describe("the probe", () => {
       assert.match(error.message, /If-None-Match/);
       return true;
     });
-  });
-});
-
-describe("a bucket with retries", () => {
-  function failing(times: number, kind: "unavailable" | "denied") {
-    const inner = new MemoryBucket(Date.now);
-    let left = times;
-    const delays: number[] = [];
-    const troubles: string[] = [];
-    const get = inner.get.bind(inner);
-    inner.get = async (key) => {
-      left -= 1;
-      if (left >= 0) throw new BucketError(kind, "planted");
-      return await get(key);
-    };
-    const bucket = new RetryingBucket(inner, {
-      attemptsMax: 5,
-      after: (ms, fn) => {
-        delays.push(ms);
-        queueMicrotask(fn);
-        return () => {};
-      },
-      random: () => 1,
-      onTrouble: (error) => troubles.push(error.kind),
-    });
-    return { bucket, delays, troubles };
-  }
-
-  it("tries again what passes, later and later", async () => {
-    const { bucket, delays, troubles } = failing(4, "unavailable");
-    assert.equal(await bucket.get("a/x"), null);
-    assert.deepEqual(delays, [100, 200, 400, 800]);
-    assert.equal(troubles.length, 4);
-  });
-
-  it("gives up after so many attempts, and at once where somebody has to act", async () => {
-    await assert.rejects(failing(5, "unavailable").bucket.get("a/x"), BucketError);
-    const denied = failing(1, "denied");
-    await assert.rejects(denied.bucket.get("a/x"), BucketError);
-    assert.deepEqual(denied.delays, []);
   });
 });

@@ -14,17 +14,25 @@ export interface BucketAccess {
   readonly pathStyle: boolean;
 }
 
+const EXPECTED = "expected s3://name/prefix or file:///directory";
+const PREFIX = /^(?:(?!\.{1,2}(?:\/|$))[\w.-]+(?:\/|$))*$/;
+
 /** `s3://name/prefix` or `file:///directory`. Throws with what is expected. */
 export function parseBucketUrl(text: string): BucketLocation {
   const s3 = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(.*))?$/.exec(text);
   if (s3 !== null) {
-    const prefix = (s3[2] ?? "").replace(/\/+$/, "");
-    if (!/^[\w!.*'()/-]*$/.test(prefix))
-      throw new Error("the prefix may hold letters, digits and -_./ only");
-    return { kind: "s3", bucket: s3[1] ?? "", prefix: prefix === "" ? "" : `${prefix}/` };
+    const [, bucket = "", path = ""] = s3;
+    if (bucket.endsWith("--x-s3"))
+      throw new Error("directory buckets list in no order: name a general purpose bucket");
+    const prefix = path.replace(/\/+$/, "");
+    if (!PREFIX.test(prefix))
+      throw new Error("the prefix may hold letters, digits and -_. between single slashes");
+    return { kind: "s3", bucket, prefix: prefix === "" ? "" : `${prefix}/` };
   }
-  if (text.startsWith("file:///")) return { kind: "directory", directory: fileURLToPath(text) };
-  throw new Error("expected s3://name/prefix or file:///directory");
+  if (!text.startsWith("file:///")) throw new Error(EXPECTED);
+  const directory = fileURLToPath(text);
+  if (directory === "/") throw new Error(EXPECTED);
+  return { kind: "directory", directory };
 }
 
 /** Nothing is asked of it yet. */

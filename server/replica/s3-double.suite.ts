@@ -92,8 +92,10 @@ export class S3Double {
     switch (fault) {
       case "error":
       case "slow-down":
-      case "denied":
-        return this.fail(response, ...REFUSALS[fault]);
+      case "denied": {
+        const [status, code] = REFUSALS[fault];
+        return this.fail(response, status, code);
+      }
       case "lost-answer":
         // An answer that is given to nobody.
         this.#handle(request, new ServerResponse(request), body);
