@@ -50,7 +50,7 @@ describe("the command line", () => {
       [["serve", "--nonsense"], {}, /--nonsense/],
       [["serve", "--ingress", "nowhere"], {}, /--ingress.*HOST:PORT/s],
       [["serve", "--ingress", "127.0.0.1:99999"], {}, /HOST:PORT/],
-      [["serve", "--durability", "maybe"], {}, /disk, none/],
+      [["serve", "--durability", "maybe"], {}, /disk, bucket, none/],
       [["serve", "--abort-timeout", "soon"], {}, /duration/],
       [["serve"], { HOLDFAST_MAX_REQUEST_SIZE: "huge" }, /HOLDFAST_MAX_REQUEST_SIZE/],
       [["serve", "--admin", "0.0.0.0:0"], {}, /--admin-token/],
