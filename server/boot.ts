@@ -64,7 +64,8 @@ export async function boot(config: Config, surroundings: Surroundings): Promise<
     const core = await makeCore(config, store, replica, identity, surroundings);
     return await compose(config, core, identity, surroundings);
   } catch (error) {
-    await store.close();
+    // Refused or not, the log stays what it was: the replica may go on from it.
+    await store.close({ keepWal: replica !== null });
     replica?.bucket.close();
     throw error;
   }

@@ -90,8 +90,10 @@ export class Shipper {
     this.#options = options;
     this.#needsBase = options.start === "base" ? "its history is not known to the bucket" : null;
     this.#position = options.start === "base" ? "start" : options.start;
-    // An earlier process may have ended its generation there.
-    if (this.#position !== "start") this.#endedAt = this.#position;
+    // An earlier process ended its generation there, when the log is in another one: else what follows is still in it.
+    const { salt1 } = options.source.head();
+    if (this.#position !== "start" && salt1 !== this.#position.salt1)
+      this.#endedAt = this.#position;
     options.source.onCommit(this.#committed);
   }
 
