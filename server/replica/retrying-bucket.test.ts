@@ -117,6 +117,13 @@ describe("a bucket with retries", () => {
     }
   });
 
+  it("has patience with a list as long as it gets further", async () => {
+    const { inner, bucket, delays } = await open({ attemptsMax: 2 });
+    for (const _ of KEYS) inner.plan.push("ok", "unavailable");
+    assert.deepEqual(await listed(bucket), KEYS);
+    assert.deepEqual(delays, [100, 100, 100, 100]);
+  });
+
   it("gives a list up that gets no further", async () => {
     const { inner, bucket, delays } = await open({ attemptsMax: 3 });
     inner.plan.push("ok", "unavailable", "unavailable", "unavailable", "unavailable");
