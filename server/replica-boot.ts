@@ -6,6 +6,7 @@ import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { HealthDetail } from "./admin/server-routes.ts";
 import type { Clock } from "./base/clock.ts";
+import { afterTimeout } from "./base/timer.ts";
 import { errorFields, type Log } from "./base/log.ts";
 import type { Config } from "./config.ts";
 import type { ReplicaConfig } from "./replica-config.ts";
@@ -15,8 +16,7 @@ import type { Bucket } from "./replica/bucket.ts";
 import { BucketWatch } from "./replica/bucket-watch.ts";
 import { openBucket } from "./replica/open-bucket.ts";
 import { probe } from "./replica/probe.ts";
-import type { ReplicaStatus } from "./replica/replicator.ts";
-import { Replicator } from "./replica/replicator.ts";
+import { type ReplicaStatus, Replicator } from "./replica/replicator.ts";
 import { restore } from "./replica/restore.ts";
 import { RetryingBucket } from "./replica/retrying-bucket.ts";
 import { WalThread } from "./replica/wal-thread.ts";
@@ -42,11 +42,6 @@ export interface ReplicaSurroundings {
   readonly onFatal: (error: unknown) => void;
 }
 
-const after = (ms: number, fn: () => void): (() => void) => {
-  const timer = setTimeout(fn, ms);
-  return () => clearTimeout(timer);
-};
-
 const PAUSE_MS = 500;
 const pausing =
   (watch: BucketWatch) =>
@@ -65,7 +60,7 @@ export async function openReplica(
   const watch = new BucketWatch(log, () => clock.nowMs());
   const bucket = new RetryingBucket(await openBucket(config.location, config), {
     attemptsMax: null,
-    after,
+    after: afterTimeout,
     random,
     onTrouble: (error) => watch.failed(error),
     onAnswer: () => watch.answered(),
@@ -85,7 +80,6 @@ export async function restoreWhereEmpty(
   const restored = await restore({
     bucket,
     directory: data,
-    point: { kind: "latest" },
     inspect: inspectRestored,
   });
   if (restored.kind === "empty") return;
@@ -103,7 +97,7 @@ export async function startReplicator(
 ): Promise<Replicator> {
   const { replica, data, durability } = config;
   const nowMs = (): number => clock.nowMs();
-  const thread = new WalThread(store);
+  const pages = new WalThread(store);
   const host = os.hostname();
   const { rollBack } = replica;
   const attachment = await attach(
@@ -116,8 +110,11 @@ export async function startReplicator(
       nowMs,
       pause: pausing(watch),
     },
-    (position) => thread.locate(position),
-  ).finally(() => thread.close());
+    (position) => pages.locate(position),
+  ).catch(async (error: unknown) => {
+    await pages.close();
+    throw error;
+  });
   const { identity, start } = attachment;
   log.info("replica-attached", {
     bucket: bucket.url,
@@ -131,11 +128,12 @@ export async function startReplicator(
     watch,
     attachment,
     source: store,
+    pages,
     blobs: store.blobs,
     directory: data,
     isEager: durability === "bucket",
     retention: { retentionMs: replica.restoreRetentionMs, snapshotsMin: replica.restoreSnapshots },
-    after,
+    after: afterTimeout,
     nowMs,
     monotonicMs: () => performance.now(),
     random,

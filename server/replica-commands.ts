@@ -2,6 +2,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { Command, Option } from "commander";
+import { afterTimeout } from "./base/timer.ts";
 import { ConfigError } from "./config-error.ts";
 import { bucketFrom } from "./replica-config.ts";
 import { bucketOptions, type BucketFlags } from "./replica-options.ts";
@@ -42,10 +43,7 @@ async function run(flags: RestoreFlags): Promise<void> {
   const lock = holdDirectory(data);
   const bucket = new RetryingBucket(await openBucket(location, access), {
     attemptsMax: ATTEMPTS_MAX,
-    after: (ms, fn) => {
-      const timer = setTimeout(fn, ms);
-      return () => clearTimeout(timer);
-    },
+    after: afterTimeout,
     random: Math.random,
     onTrouble: (error) => process.stderr.write(`holdfast: ${error.message}\n`),
   });
@@ -54,12 +52,10 @@ async function run(flags: RestoreFlags): Promise<void> {
       throw new ConfigError(`${data} holds a journal already: give --data another directory`);
     }
     const beganMs = performance.now();
-    const point = { kind: "latest" } as const;
     const onProgress = progress(beganMs);
     const restored = await restore({
       bucket,
       directory: data,
-      point,
       inspect: inspectRestored,
       onProgress,
     });

@@ -7,6 +7,7 @@
  * R3 A hint that does not fit is dropped, and derived from state again when there is room.
  */
 import type { Clock } from "../base/clock.ts";
+import { afterTimeout } from "../base/timer.ts";
 import type { Log } from "../base/log.ts";
 import { MESSAGE_BYTES_MAX_DEFAULT } from "../../sdk/protocol/limits.ts";
 import type { ProtocolVersion } from "../../sdk/protocol/version.ts";
@@ -28,7 +29,7 @@ import { Breakers } from "./breakers.ts";
 import { type Obstructed, Preparer, type PreparerOptions } from "./prepare.ts";
 import { ReadyScan } from "./ready-scan.ts";
 import type { RequestIdentity } from "./request-identity.ts";
-import { type After, afterTimeout, Sweep } from "./sweep.ts";
+import { type After, Sweep } from "./sweep.ts";
 import type { Transport } from "./transport.ts";
 import { type WaitingStart, WaitingStarts } from "./waiting-starts.ts";
 

@@ -47,12 +47,6 @@ export class Sweep {
   };
 }
 
-/** A timer of the event loop. */
-export const afterTimeout: After = (delayMs, fn) => {
-  const timer = setTimeout(fn, delayMs);
-  return () => clearTimeout(timer);
-};
-
 function resolutionFor(timeoutMs: number): number {
   return Math.min(Math.max(timeoutMs / TICKS_PER_TIMEOUT, RESOLUTION_MS_MIN), RESOLUTION_MS_MAX);
 }

@@ -10,11 +10,12 @@ import type { HistoryEnd, WriterIdentity } from "./attachment.ts";
 import type { Bucket } from "./bucket.ts";
 import { BucketError } from "./bucket-error.ts";
 import { FencedError } from "./fenced-error.ts";
+import { sameBytes } from "./format.ts";
 import { segmentKey } from "./names.ts";
+import { retryDelayMs } from "./retry-delay.ts";
 import type { Base, Delta, Segment } from "./segment.ts";
 import { decodeSegment, encodeSegment, WINDOW } from "./segment-codec.ts";
 
-const RETRY_MS_MIN = 100;
 const RETRY_MS_MAX = 5000;
 
 export interface AppenderOptions {
@@ -149,7 +150,7 @@ export class Appender {
     const there = await this.#options.bucket.get(segmentKey(seq));
     if (there === null)
       throw new BucketError("unavailable", `segment ${seq} is refused, and not there`);
-    if (Buffer.compare(there, bytes) === 0) return null;
+    if (sameBytes(there, bytes)) return null;
     return ownerOf(there);
   }
 
@@ -186,8 +187,7 @@ export class Appender {
   }
 
   #pause(attempt: number): Promise<void> {
-    const longestMs = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** Math.min(attempt, 10));
-    const ms = longestMs * (0.5 + this.#options.random() / 2);
+    const ms = retryDelayMs(attempt, RETRY_MS_MAX, this.#options.random());
     return new Promise((resolve) => {
       this.#options.after(ms, resolve);
     });

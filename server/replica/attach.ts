@@ -8,6 +8,7 @@ import type { Bucket } from "./bucket.ts";
 import { BucketError } from "./bucket-error.ts";
 import { follow, linkOf, readSegment } from "./chain.ts";
 import { claim } from "./claim.ts";
+import { sameBytes } from "./format.ts";
 import {
   isStillClean,
   newId,
@@ -17,6 +18,7 @@ import {
 } from "./replica-file.ts";
 import type { Segment, WalPosition } from "./segment.ts";
 import { nextSeq } from "./segment-codec.ts";
+import { isSameGeneration } from "./wal.ts";
 import type { WalThread } from "./wal-thread.ts";
 
 /**
@@ -25,7 +27,7 @@ import type { WalThread } from "./wal-thread.ts";
  * - not-replicated: the directory was never part of the replica that is there
  * - history-missing: the directory has a replica, and the bucket holds none
  */
-export type AttachRefusal = "moved-on" | "other-replica" | "not-replicated" | "history-missing";
+type AttachRefusal = "moved-on" | "other-replica" | "not-replicated" | "history-missing";
 
 /** The directory and the bucket do not fit. The message says what to do. */
 export class AttachError extends Error {
@@ -86,14 +88,11 @@ export async function attach(
       shippedSeq,
       restart,
       clean,
-      // Rolling back is done with the claim: what follows is a base.
-      rolledBack: false,
     });
     return {
       identity: { ...identity, epoch },
       end: { seq: nextSeq(segment), hash: segment.hash, timeMs: segment.head.timeMs },
       start,
-      shippedSeq,
     };
   }
 }
@@ -113,10 +112,10 @@ export async function patiently<T>(run: () => Promise<T>, pause: Pause): Promise
 }
 
 async function tailFor(options: AttachOptions, file: ReplicaFile | null): Promise<Tail> {
-  const { bucket, directory, rollBack } = options;
+  const { bucket, directory } = options;
   const first = await readSegment(bucket, 1);
   if (first === null) {
-    if (file === null || file.rolledBack) return { last: null, state: null };
+    if (file === null) return { last: null, state: null };
     throw new AttachError(
       "history-missing",
       `${directory} belongs to a replica, and ${bucket.url} holds none: is the prefix right? ` +
@@ -130,14 +129,13 @@ async function tailFor(options: AttachOptions, file: ReplicaFile | null): Promis
         `to replicate ${directory}, give it a prefix of its own`,
     );
   }
-  if (!equals(file.replicaId, first.head.replicaId)) {
+  if (!sameBytes(file.replicaId, first.head.replicaId)) {
     throw new AttachError(
       "other-replica",
       `${directory} belongs to another replica than the one in ${bucket.url}: give the bucket it was started with, ` +
         `or an empty --data to go on from ${bucket.url}`,
     );
   }
-  if (file.rolledBack && !rollBack) throw rolledBack(options);
   return await tailBehind(options, file);
 }
 
@@ -148,7 +146,7 @@ async function tailBehind(options: AttachOptions, file: ReplicaFile): Promise<Ta
   let state = last.content.kind === "claim" ? null : last;
   for await (const segment of follow(bucket, linkOf(last))) {
     const { epoch, writerId, host, timeMs } = segment.head;
-    const isOwn = equals(writerId, file.writerId);
+    const isOwn = sameBytes(writerId, file.writerId);
     const isOurs = segment.content.kind === "claim" ? isOwn : epoch <= file.epoch;
     if (!isOurs && !rollBack) {
       const at = new Date(timeMs).toISOString();
@@ -179,10 +177,7 @@ async function startOf(
   const found = await locate(position);
   if (found === "here") return position;
   const isEnd =
-    restart !== null &&
-    restart.salt1 === position.salt1 &&
-    restart.salt2 === position.salt2 &&
-    restart.frame === position.frame;
+    restart !== null && isSameGeneration(restart, position) && restart.frame === position.frame;
   return found === "ended" && isEnd ? position : "base";
 }
 
@@ -198,16 +193,4 @@ function movedOn({ bucket, directory }: AttachOptions, why: string): AttachError
       "empty one to go on from the bucket; or, to make this directory the newest state and give up what came after it, " +
       "start once with --roll-back",
   );
-}
-
-function rolledBack({ directory }: AttachOptions): AttachError {
-  return new AttachError(
-    "moved-on",
-    `${directory} was restored to an earlier moment: to make that the newest state of the replica, start once with ` +
-      "--roll-back; to only look at it, give --bucket another prefix or leave it out",
-  );
-}
-
-function equals(one: Uint8Array, other: Uint8Array): boolean {
-  return Buffer.compare(one, other) === 0;
 }

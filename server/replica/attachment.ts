@@ -23,6 +23,4 @@ export interface Attachment {
   readonly end: HistoryEnd;
   /** Where in this directory's log the history's state is; "start": before its first frame; "base": nowhere. */
   readonly start: WalPosition | "start" | "base";
-  /** The last segment with a state, or else the claim. */
-  readonly shippedSeq: number;
 }

@@ -1,6 +1,7 @@
 /** Reading the history: from a segment to the next, each proved by the hash of the one before (R6). */
 import type { Bucket } from "./bucket.ts";
 import { DamageError } from "./damage-error.ts";
+import { sameBytes } from "./format.ts";
 import { segmentKey } from "./names.ts";
 import type { Segment } from "./segment.ts";
 import { decodeSegment, nextSeq } from "./segment-codec.ts";
@@ -9,7 +10,7 @@ import { decodeSegment, nextSeq } from "./segment-codec.ts";
 const AHEAD = 16;
 
 /** A place in the history: the segment that was read last, and what has to follow. */
-export interface ChainLink {
+interface ChainLink {
   readonly hash: Uint8Array;
   /** Number of the segment that follows. */
   readonly next: number;
@@ -53,7 +54,7 @@ export async function* follow(bucket: Bucket, from: ChainLink): AsyncGenerator<S
   }
 }
 
-/** One behind the other: what follows is at the end of the chain most of the time, so most of these find nothing. */
+/** Ahead of its turn, which may never come: at the end of the history most of these find nothing. */
 function reading(bucket: Bucket, seq: number): Promise<Segment | null> {
   const segment = readSegment(bucket, seq);
   // Whoever gets there awaits it; else nobody minds.
@@ -62,7 +63,7 @@ function reading(bucket: Bucket, seq: number): Promise<Segment | null> {
 }
 
 /** Throws `DamageError` when `segment` does not follow. */
-export function checkLink({ hash }: ChainLink, { head }: Segment): void {
-  if (Buffer.compare(hash, head.previousHash) === 0) return;
+function checkLink({ hash }: ChainLink, { head }: Segment): void {
+  if (sameBytes(hash, head.previousHash)) return;
   throw new DamageError(`segment ${head.seq} does not follow the one before it`);
 }

@@ -1,6 +1,7 @@
 /** A server makes itself the writer of the history (R2). */
 import type { WriterIdentity } from "./attachment.ts";
 import type { Bucket } from "./bucket.ts";
+import { sameBytes } from "./format.ts";
 import { segmentKey, SEGMENTS, seqOfKey } from "./names.ts";
 import type { Segment, SegmentHead } from "./segment.ts";
 import { encodeSegment, nextSeq, WINDOW } from "./segment-codec.ts";
@@ -37,7 +38,7 @@ export async function claim(bucket: Bucket, options: ClaimOptions): Promise<Clai
   if ((await bucket.putNew(key, bytes)) === "exists") {
     const there = await bucket.get(key);
     // An earlier try of ours may have arrived (R4).
-    if (there === null || Buffer.compare(there, bytes) !== 0) return { kind: "moved" };
+    if (there === null || !sameBytes(there, bytes)) return { kind: "moved" };
   }
   return (await isBehind(bucket, head.seq)) ? { kind: "stale" } : { kind: "claimed", segment };
 }

@@ -36,6 +36,10 @@ export function demand(condition: boolean, message: string): asserts condition {
   if (!condition) throw new DamageError(message);
 }
 
+export function sameBytes(one: Uint8Array, other: Uint8Array): boolean {
+  return Buffer.compare(one, other) === 0;
+}
+
 /** A number that can be counted with. */
 export function safe(value: bigint): number {
   demand(value <= BigInt(Number.MAX_SAFE_INTEGER), "a number is out of range");

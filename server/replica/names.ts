@@ -5,7 +5,6 @@ import type { BlobRef } from "./segment.ts";
 export const SEGMENTS = "segments/";
 export const SNAPSHOTS = "snapshots/";
 export const BLOBS = "blobs/";
-export const LEASES = "leases/";
 
 const SEQ_DIGITS = 16;
 const EPOCH_DIGITS = 8;
@@ -39,17 +38,6 @@ export function parseSnapshotKey(
 
 export function blobKey({ hash, id }: Pick<BlobRef, "hash" | "id">): string {
   return `${BLOBS}${toHex(hash)}-${toHex(id)}`;
-}
-
-/** Null when it is not the key of a blob. */
-export function parseBlobKey(key: string): Pick<BlobRef, "hash" | "id"> | null {
-  const match = /^blobs\/([0-9a-f]{64})-([0-9a-f]{16})$/.exec(key);
-  if (match === null) return null;
-  return { hash: fromHex(match[1] ?? ""), id: fromHex(match[2] ?? "") };
-}
-
-export function leaseKey(epoch: number): string {
-  return LEASES + digits(epoch, EPOCH_DIGITS);
 }
 
 function digits(value: number, count: number): string {

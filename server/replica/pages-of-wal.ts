@@ -2,7 +2,7 @@
 import { packDelta } from "./delta-pages.ts";
 import { PageSet } from "./page-set.ts";
 import type { BlobRef, WalPosition } from "./segment.ts";
-import { origin, PAGE_BYTES, type WalHeader } from "./wal.ts";
+import { isSameGeneration, origin, PAGE_BYTES, type WalHeader } from "./wal.ts";
 import { WalFile } from "./wal-file.ts";
 
 export interface CutRequest {
@@ -75,7 +75,7 @@ function beginning(
   if (header.salt1 !== toSalt1) return { lost: "the write-ahead log started over by itself" };
   const isFirst = isEqual(from, NO_LOG) && header.restarts === 0;
   if (isFirst) return origin(header);
-  if (from.salt1 === header.salt1 && from.salt2 === header.salt2) return from;
+  if (isSameGeneration(from, header)) return from;
   if (restarted && follows(header, from)) return origin(header);
   return { lost: "the write-ahead log started over before all of it was shipped" };
 }

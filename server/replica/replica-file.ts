@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
+import { fromHex, toHex } from "./names.ts";
 
 const FILE = "replica.json";
 const FORMAT = 1;
@@ -31,8 +32,6 @@ export interface ReplicaFile {
   readonly shippedSeq: number;
   readonly restart: EndedGeneration | null;
   readonly clean: CleanState | null;
-  /** The state is an earlier one on purpose. */
-  readonly rolledBack: boolean;
 }
 
 /** The file is there and cannot be used. */
@@ -71,7 +70,6 @@ export function writeReplicaFile(directory: string, value: ReplicaFile): void {
     shipped: value.shippedSeq,
     restart: value.restart,
     clean: value.clean,
-    rolledBack: value.rolledBack,
   });
   const next = `${file}.next`;
   const fd = fs.openSync(next, "w", 0o600);
@@ -82,11 +80,16 @@ export function writeReplicaFile(directory: string, value: ReplicaFile): void {
     fs.closeSync(fd);
   }
   fs.renameSync(next, file);
-  const folder = fs.openSync(directory, "r");
+  syncDirectory(directory);
+}
+
+/** Makes the entries of a directory durable. */
+export function syncDirectory(directory: string): void {
+  const fd = fs.openSync(directory, "r");
   try {
-    fs.fsyncSync(folder);
+    fs.fsyncSync(fd);
   } finally {
-    fs.closeSync(folder);
+    fs.closeSync(fd);
   }
 }
 
@@ -107,10 +110,8 @@ export function newId(): Uint8Array {
   return randomBytes(16);
 }
 
-const toHex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
-
 function parse(value: unknown): ReplicaFile {
-  const { format, replica, writer, epoch, shipped, restart, clean, rolledBack } = object(value);
+  const { format, replica, writer, epoch, shipped, restart, clean } = object(value);
   if (format !== FORMAT) throw new Error(`format ${String(format)} is not known`);
   return {
     replicaId: id(replica),
@@ -119,7 +120,6 @@ function parse(value: unknown): ReplicaFile {
     shippedSeq: count(shipped),
     restart: restart === null ? null : generation(object(restart)),
     clean: clean === null ? null : state(object(clean)),
-    rolledBack: rolledBack === true,
   };
 }
 
@@ -149,5 +149,5 @@ function count(value: unknown): number {
 function id(value: unknown): Uint8Array {
   if (typeof value !== "string" || !/^[0-9a-f]{32}$/.test(value))
     throw new Error("an id is missing");
-  return Buffer.from(value, "hex");
+  return fromHex(value);
 }

@@ -20,13 +20,15 @@ import { Shipper } from "./shipper.ts";
 import { Snapshotter } from "./snapshotter.ts";
 import type { Source } from "./source.ts";
 import { sweep } from "./sweep.ts";
-import { WalThread } from "./wal-thread.ts";
+import type { WalThread } from "./wal-thread.ts";
 
 export interface ReplicatorOptions {
   readonly bucket: Bucket;
   readonly watch: BucketWatch;
   readonly attachment: Attachment;
   readonly source: Source;
+  /** Of that store; closed with the replicator. */
+  readonly pages: WalThread;
   readonly blobs: BlobSource;
   readonly directory: string;
   readonly isEager: boolean;
@@ -60,7 +62,6 @@ export interface ReplicaStatus {
 
 export class Replicator implements Shipping {
   readonly #options: ReplicatorOptions;
-  readonly #pages: WalThread;
   readonly #appender: Appender;
   readonly #shipper: Shipper;
   readonly #snapshotter: Snapshotter;
@@ -81,26 +82,22 @@ export class Replicator implements Shipping {
     this.#options = options;
     this.#file = file;
     this.#acceptedSeq = attachment.end.seq - WINDOW;
-    this.#pages = new WalThread(source);
-    const uploader = new BlobUploader(bucket, blobs);
-    this.#uploader = uploader;
+    this.#uploader = new BlobUploader(bucket, blobs);
     this.#appender = this.#makeAppender();
     const { identity } = attachment;
     this.#snapshotter = new Snapshotter({
       ...options,
-      pages: this.#pages,
       appender: this.#appender,
-      blobs: uploader,
+      blobs: this.#uploader,
       replicaId: identity.replicaId,
       epoch: identity.epoch,
     });
     this.#shipper = new Shipper({
       ...options,
-      pages: this.#pages,
       appender: this.#appender,
       start: attachment.start,
       intervalMs: options.segmentIntervalMs,
-      uploadNewBlobs: () => uploader.uploadNew(),
+      uploadNewBlobs: () => this.#uploader.uploadNew(),
       makeBase: (reason) => this.#makeBase(reason),
       noteEnd: (end) => this.#note({ restart: end }),
       onDefect: options.onFatal,
@@ -151,7 +148,7 @@ export class Replicator implements Shipping {
     const isShipped = await this.#shippedWithin(timeoutMs);
     this.#shipper.close();
     this.#appender.close();
-    await this.#pages.close();
+    await this.#options.pages.close();
     if (!isShipped) {
       this.#options.log.warn("replica-not-shipped", {
         unshippedBytes: this.#shipper.unshippedBytes,

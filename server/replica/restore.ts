@@ -5,9 +5,10 @@ import path from "node:path";
 import type { Bucket } from "./bucket.ts";
 import { follow, linkOf, readSegment } from "./chain.ts";
 import { DamageError } from "./damage-error.ts";
+import { sameBytes } from "./format.ts";
 import { blobKey, parseSnapshotKey, SNAPSHOTS, toHex } from "./names.ts";
 import { PageFile } from "./page-file.ts";
-import { cleanState, newId, writeReplicaFile } from "./replica-file.ts";
+import { cleanState, newId, syncDirectory, writeReplicaFile } from "./replica-file.ts";
 import type { BlobRef, Segment } from "./segment.ts";
 import { readSnapshot } from "./snapshot-codec.ts";
 
@@ -16,16 +17,9 @@ const DATABASE_FILE = "holdfast.db";
 const UNFINISHED = "restore.tmp";
 const DOWNLOADS_MAX = 8;
 
-/** Which state: the newest, that of a moment, or that after a segment. */
-export type RestorePoint =
-  | { readonly kind: "latest" }
-  | { readonly kind: "time"; readonly atMs: number }
-  | { readonly kind: "segment"; readonly seq: number };
-
 export interface RestoreOptions {
   readonly bucket: Bucket;
   readonly directory: string;
-  readonly point: RestorePoint;
   /** Throws where the database is not sound. Returns the payloads that it refers to. */
   readonly inspect: (databaseFile: string) => readonly BlobRef[];
   readonly onProgress?: (bytes: number, what: string) => void;
@@ -44,12 +38,7 @@ export type Restored =
       readonly bytes: number;
     };
 
-/** There is no state like that. The message says which there are. */
-export class RestoreError extends Error {
-  override readonly name = "RestoreError";
-}
-
-/** Throws `RestoreError`, `DamageError` or `BucketError`; the directory is then as it was. */
+/** The newest state. Throws `DamageError` or `BucketError`; the directory is then as it was. */
 export async function restore(options: RestoreOptions): Promise<Restored> {
   const { bucket, directory } = options;
   const first = await readSegment(bucket, 1);
@@ -109,25 +98,20 @@ class Restoring {
     return found;
   }
 
-  /** No snapshot counts: either nothing was ever committed, or there is no way to what was asked for. */
+  /** No snapshot counts: either nothing was ever committed, or there is no way to it. */
   async #without(first: Segment): Promise<Restored> {
-    const { bucket, point } = this.#options;
-    if (point.kind !== "latest")
-      throw new RestoreError(`${bucket.url} has no restore point so early`);
-    for await (const { head, content } of follow(bucket, linkOf(first))) {
+    for await (const { head, content } of follow(this.#options.bucket, linkOf(first))) {
       if (content.kind !== "claim")
         throw new DamageError(`no snapshot leads to segment ${head.seq}`);
     }
     return { kind: "empty" };
   }
 
-  /** Writes the snapshot, when it counts and is not behind the point. Null when not. */
+  /** Writes the snapshot, when it counts. Null when not. */
   async #begin({ key, seq, epoch }: Snapshot): Promise<Segment | null> {
     const { bucket } = this.#options;
-    if (!this.#isReached(seq)) return null;
     const segment = await readSegment(bucket, seq);
     if (segment === null || segment.head.epoch !== epoch) return null;
-    if (!this.#isReached(seq, segment.head.timeMs)) return null;
     const chunks = await bucket.read(key);
     if (chunks === null) return null;
     fs.rmSync(this.#file, { force: true });
@@ -139,28 +123,22 @@ class Restoring {
       const { head, hash } = read;
       const isNamed =
         segment.content.kind === "base"
-          ? equals(segment.content.snapshotHash, hash)
-          : equals(head.segmentHash, segment.hash);
+          ? sameBytes(segment.content.snapshotHash, hash)
+          : sameBytes(head.segmentHash, segment.hash);
       return isNamed && head.seq === seq && head.epoch === epoch ? segment : null;
     } finally {
       pages.close();
     }
   }
 
-  /** The segments behind, as far as the point. */
+  /** The segments behind. */
   async #goOn(snapshot: Snapshot, from: Segment): Promise<Restored> {
-    const { bucket, directory, point } = this.#options;
     const pages = PageFile.open(this.#file);
     let last = from;
     let segments = 0;
-    let isWhole = true;
     try {
-      for await (const segment of follow(bucket, linkOf(from))) {
-        const { seq, timeMs } = segment.head;
-        if (!this.#isReached(seq, timeMs)) {
-          isWhole = false;
-          break;
-        }
+      for await (const segment of follow(this.#options.bucket, linkOf(from))) {
+        const { seq } = segment.head;
         // Its snapshot would have come first, if it were there.
         if (segment.content.kind === "base")
           throw new DamageError(`the snapshot of base segment ${seq} is missing`);
@@ -175,13 +153,9 @@ class Restoring {
     } finally {
       pages.close();
     }
-    if (point.kind === "segment" && last.head.seq < point.seq) {
-      throw new RestoreError(`${bucket.url} ends with segment ${last.head.seq}`);
-    }
     const refs = this.#options.inspect(this.#file);
     await this.#fetchBlobs([...refs]);
-    this.#place(last, !isWhole);
-    fs.rmSync(path.join(directory, UNFINISHED), { recursive: true, force: true });
+    this.#place(last);
     const { seq, timeMs } = last.head;
     const facts = {
       seq,
@@ -192,12 +166,6 @@ class Restoring {
       bytes: this.#bytes,
     };
     return { kind: "restored", ...facts };
-  }
-
-  #isReached(seq: number, timeMs?: number): boolean {
-    const { point } = this.#options;
-    if (point.kind === "segment") return seq <= point.seq;
-    return point.kind === "latest" || timeMs === undefined || timeMs <= point.atMs;
   }
 
   async #fetchBlobs(left: BlobRef[]): Promise<void> {
@@ -226,11 +194,11 @@ class Restoring {
   }
 
   /** The database last: a directory without one is restored anew. */
-  #place(last: Segment, rolledBack: boolean): void {
+  #place(last: Segment): void {
     const { directory } = this.#options;
     const blobs = path.join(this.#folder, "blobs");
-    for (const name of fs.readdirSync(blobs)) syncFolder(path.join(blobs, name));
-    syncFolder(blobs);
+    for (const name of fs.readdirSync(blobs)) syncDirectory(path.join(blobs, name));
+    syncDirectory(blobs);
     fs.rmSync(path.join(directory, "blobs"), { recursive: true, force: true });
     fs.renameSync(blobs, path.join(directory, "blobs"));
     const { replicaId, epoch, seq } = last.head;
@@ -241,10 +209,9 @@ class Restoring {
       shippedSeq: seq,
       restart: null,
       clean: cleanState(this.#file, seq),
-      rolledBack,
     });
     fs.renameSync(this.#file, path.join(directory, DATABASE_FILE));
-    syncFolder(directory);
+    syncDirectory(directory);
   }
 
   async *#counted(chunks: AsyncIterable<Uint8Array>, what: string): AsyncGenerator<Uint8Array> {
@@ -259,14 +226,3 @@ class Restoring {
     this.#options.onProgress?.(this.#bytes, what);
   }
 }
-
-function syncFolder(folder: string): void {
-  const fd = fs.openSync(folder, "r");
-  try {
-    fs.fsyncSync(fd);
-  } finally {
-    fs.closeSync(fd);
-  }
-}
-
-const equals = (one: Uint8Array, other: Uint8Array): boolean => Buffer.compare(one, other) === 0;

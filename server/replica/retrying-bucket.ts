@@ -4,8 +4,8 @@
  */
 import type { Bucket, ObjectInfo } from "./bucket.ts";
 import { BucketError } from "./bucket-error.ts";
+import { retryDelayMs } from "./retry-delay.ts";
 
-const DELAY_MS_MIN = 100;
 const DELAY_MS_MAX = 10_000;
 
 export interface RetryOptions {
@@ -106,8 +106,7 @@ export class RetryingBucket implements Bucket {
   }
 
   #pause(attempt: number): Promise<void> {
-    const longestMs = Math.min(DELAY_MS_MAX, DELAY_MS_MIN * 2 ** Math.min(attempt - 1, 10));
-    const ms = longestMs * (0.5 + this.#options.random() / 2);
+    const ms = retryDelayMs(attempt - 1, DELAY_MS_MAX, this.#options.random());
     return new Promise((resolve) => {
       const wake = (): void => {
         cancel();

@@ -10,6 +10,7 @@ import type { Appender } from "./appender.ts";
 import { Progress } from "./progress.ts";
 import type { BlobRef, Segment, WalPosition } from "./segment.ts";
 import { durable, type Head, type Source } from "./source.ts";
+import { isSameGeneration, PAGE_BYTES } from "./wal.ts";
 import type { WalThread } from "./wal-thread.ts";
 
 /** So many segments are under way at once: more would cost PUTs and memory and save no time. */
@@ -18,7 +19,6 @@ const UNDER_WAY_MAX = 4;
 const GAP_MS = 15;
 /** Commits wait for so long, at most, for the log's end to be accepted. */
 const END_MS_MAX = 250;
-const PAGE_BYTES = 4096;
 
 export interface ShipperOptions {
   readonly source: Source;
@@ -122,10 +122,6 @@ export class Shipper {
       : Math.max(0, this.#options.monotonicMs() - sinceMs);
   }
 
-  get isBaseDue(): boolean {
-    return this.#needsBase !== null;
-  }
-
   /** Calls back once the commits so far are accepted; in the order of the calls. */
   whenShipped(done: (error: Error | null) => void): void {
     const { commits } = this.#options.source.head();
@@ -184,7 +180,7 @@ export class Shipper {
     });
   }
 
-  /** While held, the log does not start over, or, where it must, `holdsBroken` says so. */
+  /** Until it is released the log does not start over, or, where it must, `isBroken` says so. */
   hold(): { readonly isBroken: () => boolean; readonly release: () => void } {
     this.#pins += 1;
     const breaks = this.#breaks;
@@ -333,8 +329,9 @@ export class Shipper {
       if (breaks !== this.#breaks) return false;
       this.#moveTo(cut.position);
       const isWhole = cut.position.frame >= head.frames;
-      if (cut.frames > 0 || blobs.length > 0) {
-        const seq = appender.append({ kind: "delta", ...cut });
+      const { frames, ...delta } = cut;
+      if (frames > 0 || blobs.length > 0) {
+        const seq = appender.append({ kind: "delta", ...delta });
         this.#progress.appended({ seq, commits: isWhole ? head.commits : null, sinceMs });
       }
       blobs = [];
@@ -393,8 +390,4 @@ export class Shipper {
     this.#options.noteEnd(null);
     this.#options.onLost(reason);
   }
-}
-
-function isSameGeneration(one: WalPosition, other: WalPosition): boolean {
-  return one.salt1 === other.salt1 && one.salt2 === other.salt2;
 }

@@ -1,8 +1,7 @@
 /** Deletes what no restore point needs. Whatever fails is tried again after the next snapshot. */
-import type { Attachment } from "./attachment.ts";
 import type { BlobSource } from "./blob-source.ts";
 import type { Bucket, ObjectInfo } from "./bucket.ts";
-import { blobKey, SEGMENTS, SNAPSHOTS } from "./names.ts";
+import { blobKey, parseSnapshotKey, segmentKey, SEGMENTS, SNAPSHOTS } from "./names.ts";
 import { readSnapshotHead } from "./snapshot-codec.ts";
 import {
   AGE_MS_MIN,
@@ -17,7 +16,6 @@ export interface SweepOptions {
   readonly bucket: Bucket;
   readonly blobs: BlobSource;
   readonly retention: RetentionPolicy;
-  readonly attachment: Attachment;
   readonly nowMs: () => number;
 }
 
@@ -42,10 +40,11 @@ export async function sweep(options: SweepOptions): Promise<Swept> {
 
 /** In their order, so that what is left has no gap. */
 async function sweepSegments(bucket: Bucket, oldestKept: ObjectInfo): Promise<number> {
+  const end = segmentKey(parseSnapshotKey(oldestKept.key)?.seq ?? 1);
   let count = 0;
   let keys: string[] = [];
   for await (const each of bucket.list(SEGMENTS)) {
-    if (each.key >= SEGMENTS + oldestKept.key.slice(SNAPSHOTS.length)) break;
+    if (each.key >= end) break;
     if (!isExpiredSegment(each, oldestKept)) continue;
     keys.push(each.key);
     count += 1;

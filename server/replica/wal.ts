@@ -29,6 +29,14 @@ export function origin(header: WalHeader): WalPosition {
   return { salt1, salt2, frame: 0, checksum1, checksum2 };
 }
 
+/** Of the log of one database: it starts over under other salts. */
+export function isSameGeneration(
+  one: Pick<WalPosition, "salt1" | "salt2">,
+  other: Pick<WalPosition, "salt1" | "salt2">,
+): boolean {
+  return one.salt1 === other.salt1 && one.salt2 === other.salt2;
+}
+
 /** Where a frame lies in the file; the first is 1. */
 export const frameOffset = (frame: number): number => HEADER_BYTES + (frame - 1) * FRAME_BYTES;
 

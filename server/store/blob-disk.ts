@@ -1,5 +1,6 @@
 /** How files and directories get onto the disk, in both ways: at once, and off the thread. */
 import fs from "node:fs";
+import { syncPath } from "./data-directory.ts";
 
 export interface BlobDisk {
   /** Makes a file, or the entries of a directory, durable. */
@@ -8,14 +9,7 @@ export interface BlobDisk {
 }
 
 export const REAL_DISK: BlobDisk = {
-  sync(path) {
-    const fd = fs.openSync(path, "r");
-    try {
-      fs.fsyncSync(fd);
-    } finally {
-      fs.closeSync(fd);
-    }
-  },
+  sync: syncPath,
   async syncLater(path) {
     const handle = await fs.promises.open(path, "r");
     try {

@@ -27,14 +27,14 @@ function prepareDirectory(directory: string): void {
 function syncParents(firstMade: string, directory: string): void {
   const top = path.dirname(path.resolve(firstMade));
   for (let folder = path.dirname(path.resolve(directory)); ; folder = path.dirname(folder)) {
-    syncDirectory(folder);
+    syncPath(folder);
     if (folder === top || folder === path.dirname(folder)) return;
   }
 }
 
-/** Makes the entries of a directory durable: files created in it, not what they hold. */
-export function syncDirectory(directory: string): void {
-  const fd = fs.openSync(directory, "r");
+/** Makes a file durable, or the entries of a directory: files created in it, not what they hold. */
+export function syncPath(place: string): void {
+  const fd = fs.openSync(place, "r");
   try {
     fs.fsyncSync(fd);
   } finally {

@@ -13,7 +13,7 @@ import {
   directoryError,
   type DirectoryLock,
   holdDirectory,
-  syncDirectory,
+  syncPath,
 } from "./data-directory.ts";
 import { DataDirectoryError } from "./data-directory-error.ts";
 import { migrate } from "./migrate.ts";
@@ -61,7 +61,7 @@ export function openDatabase(
     if (durability === "disk") {
       // What is in the log alone: all of it, or what a foreign reader kept from being copied.
       fs.fdatasyncSync(walFd);
-      syncDirectory(directory);
+      syncPath(directory);
     }
     return { db, walFd, databaseFd, lock };
   } catch (error) {

@@ -7,8 +7,9 @@ import type { AddressInfo } from "node:net";
 
 /** What the store is like. Shares are from 0 to 1, of all requests; what none of them hits goes through. */
 export interface Weather {
-  /** Each request waits for this, and for up to as much again. */
+  /** Each request waits for this, and for up to `jitterMs` more. */
   readonly latencyMs: number;
+  readonly jitterMs: number;
   /** 500 InternalError, without an effect. */
   readonly errors: number;
   /** 503 SlowDown, without an effect. */
@@ -25,6 +26,7 @@ export interface Weather {
 
 export const FINE: Weather = {
   latencyMs: 0,
+  jitterMs: 0,
   errors: 0,
   slowDowns: 0,
   resets: 0,
@@ -104,8 +106,8 @@ export class FaultyS3 {
       const { method = "", url, rawHeaders } = request;
       this.requests.set(method, (this.requests.get(method) ?? 0) + 1);
       const incoming = { method, url, headers: rawHeaders, body: Buffer.concat(parts) };
-      const { latencyMs } = this.#weather;
-      const delayMs = latencyMs * (1 + this.#random());
+      const { latencyMs, jitterMs } = this.#weather;
+      const delayMs = latencyMs + jitterMs * this.#random();
       if (delayMs > 0) this.#after(delayMs, () => this.#decide(incoming, response));
       else this.#decide(incoming, response);
     });

@@ -15,6 +15,21 @@ function checkout(ingress: string, index: number, signal?: AbortSignal): Promise
   });
 }
 
+async function statusOf(answer: Promise<Response>): Promise<number | null> {
+  return await answer.then(
+    ({ status }) => status,
+    () => null,
+  );
+}
+
+/** Whether the server knows this checkout already. */
+async function sentBefore(ingress: string, index: number): Promise<boolean> {
+  const answer = await checkout(ingress, index);
+  assert.equal(answer.status, 202);
+  const { status } = (await answer.json()) as { status: string };
+  return status === "PreviouslyAccepted";
+}
+
 async function exitOf({ process }: RunningServer): Promise<number | null> {
   const untilMs = Date.now() + 30_000;
   while (process.alive) {
@@ -36,16 +51,10 @@ describe("two servers on one replica", () => {
       assert.equal((await checkout(first.ingress, 1)).status, 202);
 
       first.process.pause();
-      const asleep = checkout(first.ingress, 2).then(
-        (response) => response.status,
-        () => "no answer",
-      );
+      const asleep = statusOf(checkout(first.ingress, 2));
       second = await startServer(`${directory.path}/second`, flags);
       // What the first one acknowledged is known to the second.
-      const repeated = await checkout(second.ingress, 1);
-      assert.equal(repeated.status, 202);
-      const { status } = (await repeated.json()) as { status: string };
-      assert.equal(status, "PreviouslyAccepted");
+      assert.equal(await sentBefore(second.ingress, 1), true);
 
       first.process.continue();
       assert.notEqual(await asleep, 202);
@@ -58,6 +67,22 @@ describe("two servers on one replica", () => {
 
       // Its directory is behind: starting it again is refused, and says what to do.
       await assert.rejects(first.process.start(), /exited with 3[^]*has moved on[^]*--roll-back/);
+
+      // Told so, it makes itself the newest state, and the other one ends.
+      assert.equal((await checkout(second.ingress, 3)).status, 202);
+      const third = await startServer(first.data, [...flags, "--roll-back"]);
+      try {
+        assert.equal((await checkout(third.ingress, 4)).status, 202);
+        assert.notEqual(await statusOf(checkout(second.ingress, 5)), 202);
+        assert.equal(await exitOf(second), EXIT_FENCED);
+        await third.process.kill();
+        const fourth = await startServer(`${directory.path}/fourth`, flags);
+        const answers = [1, 3, 4].map(async (index) => await sentBefore(fourth.ingress, index));
+        assert.deepEqual(await Promise.all(answers), [true, false, true]);
+        await fourth.process.kill();
+      } finally {
+        await third.process.kill();
+      }
     } finally {
       first.process.continue();
       await Promise.all([first.process.kill(), second?.process.kill(), shop.process.kill()]);

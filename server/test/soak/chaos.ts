@@ -24,6 +24,8 @@ export interface Start {
 
 export interface MachineLoss {
   readonly atMs: number;
+  /** When another server was ready: until then endpoints may still do what they were told to before. */
+  readonly readyAtMs: number;
   /** Age of the oldest thing that was acknowledged and is lost; 0: nothing is. */
   readonly lostMs: number;
   readonly lostCount: number;
@@ -55,6 +57,9 @@ export class Chaos {
   #outage: NodeJS.Timeout | null = null;
   #fineSinceMs = Date.now();
   #isExpectedDown = false;
+  #readyAtMs = Date.now();
+  /** How long the last restart took, from the end of the process before. */
+  #downMs = 0;
 
   constructor(options: ChaosOptions) {
     this.#options = options;
@@ -113,9 +118,10 @@ export class Chaos {
       machine.loseDisk();
       await pause(this.#options.random() * 300);
       await this.#start(machine, true);
+      const readyAtMs = Date.now();
       const lost = ledger.lost(ordersOf(machine.data), atMs);
       const lostMs = Math.max(0, ...lost.map(({ ageMs }) => ageMs));
-      const loss = { atMs, lostMs, lostCount: lost.length, ...allowed };
+      const loss = { atMs, readyAtMs, lostMs, lostCount: lost.length, ...allowed };
       this.losses.push(loss);
       say(`machine lost: ${lost.length} acknowledged things, at most ${lostMs} ms old`);
       if (lostMs > loss.allowedMs || (durability === "bucket" && lost.length > 0)) {
@@ -149,17 +155,21 @@ export class Chaos {
     try {
       town.machine = next;
       await this.#start(next, true);
+      const readyAtMs = Date.now();
       if (durability === "disk") {
         const lost = ledger.lost(ordersOf(next.data), pausedMs);
         const lostMs = Math.max(0, ...lost.map(({ ageMs }) => ageMs));
-        this.losses.push({ atMs: pausedMs, lostMs, lostCount: lost.length, ...allowed });
+        const loss = { atMs: pausedMs, readyAtMs, lostMs, lostCount: lost.length, ...allowed };
+        this.losses.push(loss);
         if (lostMs > allowed.allowedMs) {
           ledger.breach(`lost with a paused server: ${lost.length} things up to ${lostMs} ms old`);
         }
       }
       await pause(random() * 1000);
       await this.#wakeAndEnd(old);
-      if (durability === "disk") {
+      if (durability === "bucket") {
+        this.#checkKept(next, Date.now(), "with a server that was succeeded");
+      } else {
         // What it acknowledged between waking up and finding out is lost as well: durability `disk` promises no more.
         ledger.forget(ledger.lost(ordersOf(next.data), Date.now()));
         ledger.era += 1;
@@ -186,7 +196,7 @@ export class Chaos {
   }
 
   async #killed(victims: readonly ("server" | "endpoint")[]): Promise<void> {
-    const { town, ledger, random } = this.#options;
+    const { town, random } = this.#options;
     const { machine, shop } = town;
     if (victims.includes("server")) this.#isExpectedDown = true;
     const kills = victims.map((each) =>
@@ -197,20 +207,26 @@ export class Chaos {
     await pause(random() * 300);
     if (victims.includes("endpoint")) await shop.process.start();
     if (!victims.includes("server")) return;
-    await this.#start(machine, false);
+    await this.#start(machine, false, atMs);
+    this.#checkKept(machine, atMs, "with the process");
+  }
+
+  #checkKept(machine: Machine, atMs: number, how: string): void {
+    const { ledger } = this.#options;
     const lost = ledger.lost(ordersOf(machine.data), atMs);
     if (lost.length === 0) return;
     const what = lost.slice(0, 5).map((each) => `${each.orderId} ${each.what}`);
-    ledger.breach(`lost with the process: ${what.join(", ")}`);
+    ledger.breach(`lost ${how}: ${lost.length} acknowledged things (${what.join(", ")}, …)`);
   }
 
   async #stopped(): Promise<void> {
     const { town, ledger } = this.#options;
     const { machine } = town;
     this.#isExpectedDown = true;
+    const atMs = Date.now();
     const code = await machine.process.stop();
     if (code !== 0) ledger.breach(`SIGTERM ended the server with exit code ${code}`);
-    await this.#start(machine, false);
+    await this.#start(machine, false, atMs);
   }
 
   async #weather(): Promise<void> {
@@ -219,14 +235,14 @@ export class Chaos {
     const bad: readonly Partial<Weather>[] = [
       {},
       {},
-      { latencyMs: 20 + random() * 300 },
+      { latencyMs: 20, jitterMs: random() * 500 },
       { errors: share },
       { slowDowns: share },
       { resets: share },
       { lostAnswers: share },
       { late: share / 2 },
       {
-        latencyMs: random() * 50,
+        jitterMs: random() * 100,
         errors: 0.05,
         slowDowns: 0.05,
         resets: 0.05,
@@ -249,7 +265,7 @@ export class Chaos {
   }
 
   /** As a supervisor would: again, until it is ready. */
-  async #start(machine: Machine, restored: boolean): Promise<void> {
+  async #start(machine: Machine, restored: boolean, sinceMs = Date.now()): Promise<void> {
     const { town, ledger } = this.#options;
     for (let attempt = 1; attempt <= STARTS_MAX; attempt += 1) {
       const { state } = town.s3.weather;
@@ -259,6 +275,8 @@ export class Chaos {
         await machine.process.start();
         if (attempt === 1) this.starts.push({ tookMs: performance.now() - beganMs, restored });
         this.#isExpectedDown = false;
+        this.#readyAtMs = Date.now();
+        this.#downMs = this.#readyAtMs - sinceMs;
         return;
       } catch {
         const { exitCode, errors } = machine.process;
@@ -291,12 +309,16 @@ export class Chaos {
     const { town, durability, segmentIntervalMs } = this.#options;
     const health = await town.machine.health();
     const lagMs = health?.replica?.lag_ms ?? 0;
+    const boundMs = segmentIntervalMs + SLACK_MS;
+    const upMs = Date.now() - this.#readyAtMs;
     // What lands late from before may be missing as well.
+    const fineMs = Date.now() - this.#fineSinceMs;
     const isHealthy =
-      Date.now() - this.#fineSinceMs > LATE_MS_MAX + segmentIntervalMs && health?.status === "ok";
+      fineMs > LATE_MS_MAX + boundMs && upMs > 2 * boundMs && health?.status === "ok";
     if (durability === "bucket") return { allowedMs: 0, isHealthy };
-    const allowedMs = segmentIntervalMs + SLACK_MS + (isHealthy ? 0 : lagMs);
-    return { allowedMs, isHealthy };
+    // A server does not count how long what its predecessor left in the log has waited.
+    const leftMs = lagMs + boundMs >= upMs ? this.#downMs : 0;
+    return { allowedMs: boundMs + (isHealthy ? 0 : lagMs + leftMs), isHealthy };
   }
 
   #closeGate(): () => void {

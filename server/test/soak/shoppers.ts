@@ -34,6 +34,7 @@ export class Shoppers {
   readonly #open = new Set<string>();
   #nextOrder = 0;
   #isClosing = false;
+  #isAbandoned = false;
   #all: Promise<unknown> = Promise.resolve();
   completed = 0;
 
@@ -50,19 +51,27 @@ export class Shoppers {
   /** Resolves when every order that was begun is completed. Rejects with those that are not by then. */
   async finish(timeoutMs: number): Promise<void> {
     this.#isClosing = true;
-    const finished = await Promise.race([
-      this.#all.then(() => true),
-      pause(timeoutMs).then(() => false),
-    ]);
+    let timer: NodeJS.Timeout | undefined;
+    const timeout = new Promise<boolean>((resolve) => {
+      timer = setTimeout(() => resolve(false), timeoutMs);
+    });
+    const finished = await Promise.race([this.#all.then(() => true), timeout]);
+    clearTimeout(timer);
     if (!finished) throw new Error(`orders that never end: ${[...this.#open].join(", ")}`);
+  }
+
+  /** Leaves every order as it is. */
+  async abandon(): Promise<void> {
+    this.#isAbandoned = true;
+    await this.#all.catch(() => {});
   }
 
   async #shop(): Promise<void> {
     const { random } = this.#options;
-    while (!this.#isClosing) {
+    while (!this.#isClosing && !this.#isAbandoned) {
       const index = this.#nextOrder++;
       this.#open.add(`order-${index}`);
-      while ((await this.#order(index)) === AGAIN);
+      while ((await this.#order(index)) === AGAIN) await this.#again();
       this.#open.delete(`order-${index}`);
       this.completed += 1;
       await pause(random() * PAUSE_MS_MAX);
@@ -104,7 +113,7 @@ export class Shoppers {
       const path = "/Checkout/place/send";
       const answer = await this.#ask(path, { body, key: `checkout-${index}` });
       if (answer?.status === 202) return (JSON.parse(answer.text) as Accepted).invocationId;
-      await pause(AGAIN_MS);
+      await this.#again();
     }
   }
 
@@ -118,7 +127,7 @@ export class Shoppers {
         const path = `/restate/awakeables/${awakeable.text}/resolve`;
         if ((await this.#ask(path, { body }))?.status === 202) return undefined;
       }
-      await pause(AGAIN_MS);
+      await this.#again();
     }
     return AGAIN;
   }
@@ -130,11 +139,16 @@ export class Shoppers {
       if (answer?.status === 200) return JSON.parse(answer.text);
       if (answer?.status === 404 && ledger.era === era) {
         ledger.breach(`${orderId} was accepted, and is unknown: ${answer.text}`);
-        return undefined;
+        return AGAIN;
       }
-      await pause(AGAIN_MS);
+      await this.#again();
     }
     return AGAIN;
+  }
+
+  async #again(): Promise<void> {
+    await pause(AGAIN_MS);
+    if (this.#isAbandoned) throw new Error("abandoned");
   }
 
   /** Null where there is no answer. */
