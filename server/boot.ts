@@ -9,6 +9,7 @@ import { pooledRandom } from "./base/ids.ts";
 import { errorFields, type Log } from "./base/log.ts";
 import type { Config } from "./config.ts";
 import { ConfigError } from "./config-error.ts";
+import { Held } from "./held.ts";
 import type { Listener, ListenerOptions } from "./http/listener.ts";
 import { Ingress } from "./ingress/ingress.ts";
 import { ResultWaiters } from "./ingress/waiters.ts";
@@ -119,6 +120,7 @@ interface Core {
   readonly waiters: ResultWaiters;
   readonly telemetry: Telemetry;
   readonly query: QueryEngine;
+  readonly held: Held;
   /** Null: the journal is on this disk alone. */
   readonly replicator: Replicator | null;
 }
@@ -168,6 +170,7 @@ async function makeCore(
       log.error("input-refused", { input: input.type, ...errorFields(error) }),
   });
   const transport = new HttpTransport();
+  const held = new Held(config.data, () => attempts.letGo());
   const attempts = new Attempts({
     ...config,
     door: processor,
@@ -176,6 +179,7 @@ async function makeCore(
     log,
     identity,
     observer,
+    isHeld: held.report() !== null,
     protocolVersionMax: settings.protocolVersionMax,
   });
   const timers = new WallTimerQueue({ door: processor, clock });
@@ -183,7 +187,7 @@ async function makeCore(
   processor.connect({ attempts, timers, waiters });
   const live = () => attempts.all();
   const query = openQueryEngine({ ...config.query, file: store.file, live, version: VERSION });
-  return { store, processor, attempts, timers, waiters, telemetry, query, replicator };
+  return { store, processor, attempts, timers, waiters, telemetry, query, held, replicator };
 }
 
 async function compose(
@@ -192,7 +196,7 @@ async function compose(
   identity: RequestIdentity | null,
   { log, clock }: Surroundings,
 ): Promise<Server> {
-  const { processor: door, attempts, waiters, telemetry, query, replicator } = core;
+  const { processor: door, attempts, waiters, telemetry, query, held, replicator } = core;
   const { requestBytesMax, settings, routingHeaders, adminToken: token } = config;
   const { observer } = telemetry;
   const random = pooledRandom();
@@ -219,6 +223,7 @@ async function compose(
     clock,
     random,
     live: attempts,
+    held,
     query: async (sql, format) => {
       const answer = await query.query(sql, format);
       // It may have seen commits that are not durable yet: nothing leaves before they are.
@@ -241,11 +246,15 @@ async function compose(
     onError,
   });
   const admin = await listenAfter(ingress, adminOptions(config, handleAdmin, onError));
+  if (held.report() !== null) log.warn("held", { meaning: HELD_MEANING });
   replicator?.start();
   attempts.recover();
   const stop = () => stopAll(core, [ingress, admin], config.shutdownTimeoutMs);
   return { ingress: ingress.url, admin: admin.url, stop };
 }
+
+const HELD_MEANING =
+  "the directory was restored to an earlier state: no attempt begins before holdfast release";
 
 /** Whatever is left of the time, an attempt gets this long to suspend: otherwise its open step would run again. */
 const SUSPEND_MS_MIN = 500;

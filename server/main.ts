@@ -7,7 +7,8 @@ import { type Config, serveCommand, unknownVariables } from "./config.ts";
 import { ConfigError } from "./config-error.ts";
 import { errorFields, jsonLog } from "./base/log.ts";
 import { systemClock } from "./base/clock.ts";
-import { restoreCommand } from "./replica-commands.ts";
+import { releaseCommand } from "./release-command.ts";
+import { replicaCommand, restoreCommand } from "./replica-commands.ts";
 import { VERSION } from "./version.ts";
 
 const EXIT_BAD_USAGE = 2;
@@ -77,9 +78,19 @@ const program = new Command("holdfast")
   .version(VERSION)
   .addCommand(serveCommand(serve))
   .addCommand(restoreCommand())
+  .addCommand(replicaCommand())
+  .addCommand(releaseCommand())
   .configureOutput({ outputError: (text, write) => write(text) })
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : EXIT_BAD_USAGE));
-for (const command of program.commands) command.copyInheritedSettings(program);
+inheritSettings(program);
+
+/** Those of commands below others, too. */
+function inheritSettings(parent: Command): void {
+  for (const command of parent.commands) {
+    command.copyInheritedSettings(parent);
+    inheritSettings(command);
+  }
+}
 
 try {
   await program.parseAsync();

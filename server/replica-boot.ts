@@ -71,9 +71,9 @@ export async function openReplica(
 
 /** An empty directory becomes what the bucket holds, if it holds anything. */
 export async function restoreWhereEmpty(
-  { bucket }: OpenReplica,
+  { bucket, watch }: OpenReplica,
   { data }: Config,
-  { log }: Pick<ReplicaSurroundings, "log">,
+  { log, clock }: Pick<ReplicaSurroundings, "log" | "clock">,
 ): Promise<void> {
   if (fs.existsSync(path.join(data, DATABASE_FILE))) return;
   const beganMs = performance.now();
@@ -81,9 +81,11 @@ export async function restoreWhereEmpty(
     bucket,
     directory: data,
     inspect: inspectRestored,
+    point: { kind: "latest" },
+    succession: { host: os.hostname(), nowMs: () => clock.nowMs(), pause: pausing(watch) },
   });
   if (restored.kind === "empty") return;
-  const { kind: _, ...facts } = restored;
+  const { kind: _kind, held: _held, ...facts } = restored;
   log.info("restored", { ...facts, tookMs: Math.round(performance.now() - beganMs) });
 }
 

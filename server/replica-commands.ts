@@ -1,95 +1,177 @@
-/** `holdfast restore`: a data directory out of the bucket, without a server. */
+/** Commands on a replica without a server: `holdfast restore`, `holdfast replica verify`, `holdfast replica list`. */
 import fs from "node:fs";
+import os from "node:os";
 import path from "node:path";
 import { Command, Option } from "commander";
-import { afterTimeout } from "./base/timer.ts";
-import { ConfigError } from "./config-error.ts";
-import { bucketFrom } from "./replica-config.ts";
-import { bucketOptions, type BucketFlags } from "./replica-options.ts";
-import { openBucket } from "./replica/open-bucket.ts";
+import { systemClock } from "./base/clock.ts";
+import { useBucket, withBucketOptions } from "./command-bucket.ts";
+import { demandEmpty } from "./empty-directory.ts";
+import { type Advance, ProgressLine } from "./progress-line.ts";
+import type { BucketFlags } from "./replica-options.ts";
+import { listText, restoredText, verifiedText } from "./replica-reports.ts";
+import { listReplica } from "./replica/list.ts";
 import { restore } from "./replica/restore.ts";
-import { RetryingBucket } from "./replica/retrying-bucket.ts";
-import { DATABASE_FILE, holdDirectory } from "./store/data-directory.ts";
+import { verify } from "./replica/verify.ts";
+import { type Moment, parseMoment, parseSegmentNumber, pastPoint } from "./restore-point-values.ts";
+import { holdDirectory } from "./store/data-directory.ts";
+import { ranSince } from "./store/restore-report-query.ts";
 import { inspectRestored } from "./store/restored-database.ts";
 
-/** With growing delays: about a minute. */
-const ATTEMPTS_MAX = 10;
-const PROGRESS_MS = 1000;
-const MIB = 1024 * 1024;
+const EXIT_DAMAGED = 1;
 
 interface RestoreFlags extends BucketFlags {
   readonly data: string;
+  readonly at?: Moment;
+  readonly segment?: number;
 }
 
 export function restoreCommand(): Command {
-  const command = new Command("restore")
-    .description(
-      "Make a data directory out of the bucket: the newest state, verified. `serve --bucket` does it by itself where --data is empty.",
-    )
-    .addOption(
-      new Option("--data <directory>", "the directory to make; empty, or not there")
-        .env("HOLDFAST_DATA")
-        .default("./data"),
-    )
-    .addHelpText("after", HELP_AFTER);
-  for (const each of bucketOptions()) command.addOption(each);
-  return command.action((flags: RestoreFlags) => run(flags));
+  return withBucketOptions(
+    new Command("restore")
+      .description(
+        "Make a data directory out of the bucket, verified: the latest state, or an earlier one. " +
+          "`serve --bucket` does the former by itself where --data is empty.",
+      )
+      .addOption(
+        new Option("--data <directory>", "the directory to make; empty, or not there")
+          .env("HOLDFAST_DATA")
+          .default("./data"),
+      )
+      .addOption(
+        new Option(
+          "--at <time>",
+          "the state at this time: RFC 3339 with its zone, or how long ago, such as 10m",
+        ).argParser(parseMoment),
+      )
+      .addOption(
+        new Option("--segment <number>", "the state after this segment").argParser(
+          parseSegmentNumber,
+        ),
+      ),
+  )
+    .addHelpText("after", RESTORE_HELP)
+    .action(runRestore);
 }
 
-async function run(flags: RestoreFlags): Promise<void> {
-  const { bucket: url, data } = flags;
-  if (url === undefined) throw new ConfigError("--bucket is missing: where is the replica?");
-  const { location, ...access } = bucketFrom({ ...flags, bucket: url });
-  const lock = holdDirectory(data);
-  const bucket = new RetryingBucket(await openBucket(location, access), {
-    attemptsMax: ATTEMPTS_MAX,
-    after: afterTimeout,
-    random: Math.random,
-    onTrouble: (error) => process.stderr.write(`holdfast: ${error.message}\n`),
-  });
-  try {
-    if (fs.existsSync(path.join(data, DATABASE_FILE))) {
-      throw new ConfigError(`${data} holds a journal already: give --data another directory`);
+async function runRestore(flags: RestoreFlags): Promise<void> {
+  const { data } = flags;
+  const past = pastPoint(flags.at, flags.segment, systemClock.nowMs());
+  const beganMs = performance.now();
+  await useBucket(flags, say, async (bucket) => {
+    const lock = holdDirectory(data);
+    try {
+      demandEmpty(data);
+      const restored = await withProgress((onProgress) => {
+        const common = { bucket, directory: data, inspect: inspectRestored, onProgress };
+        return past === null
+          ? restore({ ...common, point: { kind: "latest" } })
+          : restore({ ...common, point: past, compare: ranSince });
+      });
+      if (restored.kind === "empty")
+        throw new Error(`${bucket.url} holds nothing to restore: is the prefix right?`);
+      process.stdout.write(restoredText(data, restored, performance.now() - beganMs));
+    } finally {
+      lock.release();
     }
-    const beganMs = performance.now();
-    const onProgress = progress(beganMs);
-    const restored = await restore({
-      bucket,
-      directory: data,
-      inspect: inspectRestored,
-      onProgress,
+  });
+}
+
+export function replicaCommand(): Command {
+  const verifyCommand = withBucketOptions(
+    new Command("verify").description(
+      "Read the whole replica back: every checksum of segments, snapshots and large payloads, and that the history leads " +
+        "from each snapshot to the next, page by page.",
+    ),
+  )
+    .addHelpText("after", VERIFY_HELP)
+    .action(runVerify);
+  const list = withBucketOptions(
+    new Command("list").description(
+      "Show what can be restored: snapshots and the segments behind them, who wrote, and the size of it all.",
+    ),
+  )
+    .addOption(new Option("--json", "as one JSON document").default(false))
+    .addHelpText("after", LIST_HELP)
+    .action(runList);
+  return new Command("replica")
+    .description("Look at the replica in the bucket.")
+    .addCommand(list)
+    .addCommand(verifyCommand);
+}
+
+async function runVerify(flags: BucketFlags): Promise<void> {
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), "holdfast-verify-"));
+  try {
+    await useBucket(flags, say, async (bucket) => {
+      const verified = await withProgress((onProgress, line) => {
+        const onDamage = (damage: string): void => line(`damaged  ${damage}\n`);
+        return verify({ bucket, directory, inspect: inspectRestored, onDamage, onProgress });
+      });
+      process.stdout.write(verifiedText(verified));
+      if (verified.damages > 0) process.exitCode = EXIT_DAMAGED;
     });
-    if (restored.kind === "empty") throw new Error(`${bucket.url} holds nothing to restore`);
-    const { seq, timeMs, segments, blobs, bytes } = restored;
-    const at = new Date(timeMs).toISOString();
-    process.stdout.write(
-      `${data} is the state after segment ${seq} of ${at}: a snapshot, ${segments} segments and ${blobs} large payloads, ` +
-        `${mib(bytes)} in ${seconds(beganMs)} s\n`,
-    );
   } finally {
-    bucket.close();
-    lock.release();
+    fs.rmSync(directory, { recursive: true, force: true });
   }
 }
 
-/** A line a second: bytes so far, and how fast. */
-function progress(beganMs: number): (bytes: number, what: string) => void {
-  let saidMs = beganMs;
-  return (bytes, what) => {
-    const nowMs = performance.now();
-    if (nowMs - saidMs < PROGRESS_MS) return;
-    saidMs = nowMs;
-    const rate = mib((bytes * 1000) / (nowMs - beganMs));
-    process.stderr.write(`${mib(bytes)}, ${rate}/s: ${what}\n`);
-  };
+async function runList(flags: BucketFlags & { readonly json: boolean }): Promise<void> {
+  await useBucket(flags, say, async (bucket) => {
+    const list = await listReplica(bucket);
+    process.stdout.write(flags.json ? `${JSON.stringify(list, null, 2)}\n` : listText(list));
+  });
 }
 
-const mib = (bytes: number): string => `${(bytes / MIB).toFixed(1)} MiB`;
-const seconds = (beganMs: number): string => ((performance.now() - beganMs) / 1000).toFixed(1);
+/** `line` writes to stdout without disturbing the progress. */
+async function withProgress<T>(
+  run: (onProgress: (advance: Advance) => void, line: (text: string) => void) => Promise<T>,
+): Promise<T> {
+  const { stderr, stdout } = process;
+  const progress = new ProgressLine({
+    isTerminal: stderr.isTTY,
+    columns: stderr.columns ?? 80,
+    write: say,
+    nowMs: () => performance.now(),
+  });
+  try {
+    return await run(progress.show, (text) => {
+      progress.end();
+      stdout.write(text);
+    });
+  } finally {
+    progress.end();
+  }
+}
 
-const HELP_AFTER = `
+function say(text: string): void {
+  process.stderr.write(text);
+}
+
+const RESTORE_HELP = `
+A directory that was restored to an earlier state is held: a server on it serves, but starts no attempt, until it is told
+\`holdfast release\`. The report of what ran after that state is printed, stands in held.json, and is told by GET /held. With the
+same --bucket the server starts only with --roll-back, which makes the earlier state the newest.
+
 Exit codes: 0 restored, 1 the bucket or what is in it failed, 2 bad command line.
 
 Examples:
   holdfast restore --bucket s3://journal/production --data ./restored
-  holdfast restore --bucket file:///backup/holdfast --data ./restored`;
+  holdfast restore --bucket s3://journal/production --data ./restored --at 2026-11-26T09:00:00Z
+  holdfast restore --bucket file:///backup/holdfast --data ./restored --at 10m`;
+
+const VERIFY_HELP = `
+Downloads all of the replica and needs room for one database in the directory for temporary files (TMPDIR). One line on stdout for
+each damage, each with the object it is in. A server may write meanwhile.
+
+Exit codes: 0 sound, 1 damaged or not readable, 2 bad command line.
+
+Example:
+  holdfast replica verify --bucket s3://journal/production`;
+
+const LIST_HELP = `
+Every segment between two restore points is one, too: \`holdfast restore --segment N\`. From lists alone; nothing is verified.
+
+Exit codes: 0 listed, 1 the bucket failed, 2 bad command line.
+
+Example:
+  holdfast replica list --bucket s3://journal/production --json`;

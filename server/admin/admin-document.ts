@@ -1,5 +1,6 @@
 /** The OpenAPI 3.1 document of the admin API; pure. */
 import { DEPLOYMENT_PATHS } from "./document-deployments.ts";
+import { HELD_PATHS } from "./document-held.ts";
 import { INVOCATION_PATHS } from "./document-invocations.ts";
 import { SCHEMAS } from "./document-schemas.ts";
 import { SERVER_PATHS } from "./document-server.ts";
@@ -18,7 +19,13 @@ export function adminDocument(version: string): View {
     },
     servers: [{ url: "/" }],
     security: [{}, { token: [] }],
-    paths: { ...SERVER_PATHS, ...DEPLOYMENT_PATHS, ...SERVICE_PATHS, ...INVOCATION_PATHS },
+    paths: {
+      ...SERVER_PATHS,
+      ...HELD_PATHS,
+      ...DEPLOYMENT_PATHS,
+      ...SERVICE_PATHS,
+      ...INVOCATION_PATHS,
+    },
     components: {
       securitySchemes: { token: { type: "http", scheme: "bearer" } },
       schemas: SCHEMAS,

@@ -8,12 +8,13 @@ import { compress } from "hono/compress";
 import type { Clock } from "../base/clock.ts";
 import { pooledRandom, type Random } from "../base/ids.ts";
 import type { MachineSettings } from "../machine/settings.ts";
-import type { Door, LiveAttempts } from "../processor/ports.ts";
+import type { Door } from "../processor/ports.ts";
 import { AdminError, errorAnswer } from "./admin-error.ts";
 import { DeploymentChanges } from "./deployment-changes.ts";
 import { deploymentRoutes } from "./deployment-routes.ts";
 import { type Discover, Discovery, type TargetProblem } from "./discovery.ts";
 import { type Guard, guardOf } from "./guard.ts";
+import { type HeldWork, heldRoutes, NOTHING_HELD } from "./held-routes.ts";
 import { invocationRoutes } from "./invocations.ts";
 import { Line } from "./line.ts";
 import { operationRoutes } from "./operation-routes.ts";
@@ -23,6 +24,7 @@ import { API_VERSIONS, type Route, routesApp } from "./routes.ts";
 import { type HealthDetail, type MetricsText, serverRoutes } from "./server-routes.ts";
 import { serviceRoutes } from "./service-routes.ts";
 import { UNSUPPORTED_ROUTES } from "./unsupported-routes.ts";
+import type { AdminAttempts } from "./why.ts";
 
 /** More than anybody has; each is kept in memory with the schemas of its handlers. */
 const DEPLOYMENTS_MAX = 10_000;
@@ -33,7 +35,9 @@ const COMPRESSED_BYTES_MIN = 1024;
 export interface AdminOptions {
   readonly door: Door;
   readonly clock: Clock;
-  readonly live: LiveAttempts;
+  readonly live: AdminAttempts;
+  /** Where the state is one of the past, restored. Default: it is not. */
+  readonly held?: HeldWork;
   readonly query: RunQuery;
   readonly metrics: () => Promise<MetricsText>;
   /** What `/health` tells everybody, without a token. */
@@ -95,7 +99,11 @@ export function createAdmin(options: AdminOptions): AdminHandle {
 /** All routes, of all versions. */
 export function adminRoutes(options: AdminOptions): Route[] {
   const { door, clock, live, query, settings, ingressUrl } = options;
-  const { random = pooledRandom(), deploymentsMax = DEPLOYMENTS_MAX } = options;
+  const {
+    random = pooledRandom(),
+    deploymentsMax = DEPLOYMENTS_MAX,
+    held = NOTHING_HELD,
+  } = options;
   const { inactivityTimeoutMs, abortTimeoutMs } = options.defaults;
   const defaults = { inactivityTimeoutMs, abortTimeoutMs, settings };
   const routingHeaders = options.routingHeaders.map((name) => name.toLowerCase());
@@ -109,6 +117,7 @@ export function adminRoutes(options: AdminOptions): Route[] {
     ...deploymentRoutes({ door, registrar, changes, defaults, live, query }),
     ...serviceRoutes({ door, line, defaults, ingressUrl }),
     ...invocationRoutes({ door, live, clock }),
+    ...heldRoutes(held),
     ...operationRoutes({ door, clock, random }),
     queryRoute(query),
     ...UNSUPPORTED_ROUTES,

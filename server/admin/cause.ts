@@ -10,6 +10,7 @@ import type { View } from "./view.ts";
  * - completion: a result whose command was not found
  * - attempt: its handler runs
  * - room: an attempt, when there is room for it
+ * - held: an operator: this is a restored state of the past, and nothing begins before it is released
  * - endpoint: its deployment cannot be reached, and is tried by one attempt at a time
  * - pausing: it pauses when its attempt has ended
  * - retry: its next attempt, after one that failed
@@ -32,6 +33,7 @@ export type CauseKind =
   | "completion"
   | "attempt"
   | "room"
+  | "held"
   | "endpoint"
   | "pausing"
   | "retry"

@@ -1,4 +1,5 @@
 /** The shapes of bodies, for the OpenAPI document; pure. */
+import { HELD_SCHEMAS } from "./document-held.ts";
 import { schemaRef } from "./document-parts.ts";
 import type { View } from "./view.ts";
 
@@ -385,6 +386,7 @@ export const SCHEMAS = {
     },
     "status",
   ),
+  ...HELD_SCHEMAS,
   ClusterHealth: object({ cluster_name: string }, "cluster_name"),
   QueryRequest: object({ query: string }, "query"),
   QueryRows: object({ rows: list({ type: "object", additionalProperties: true }) }, "rows"),

@@ -4,19 +4,19 @@ import type { NotificationResult } from "../../sdk/protocol/messages.ts";
 import { formatDurationMs } from "../base/duration.ts";
 import { instanceOf, type Invocation, targetText } from "../machine/invocation.ts";
 import type { Reader } from "../machine/tx.ts";
-import type { LiveAttempt, LiveAttempts } from "../processor/ports.ts";
+import type { LiveAttempt } from "../processor/ports.ts";
 import { eventView } from "./event-view.ts";
 import { failureView } from "./failure-view.ts";
 import { futureView } from "./future-view.ts";
 import { resultOf } from "./result-of.ts";
 import { rfc3339Nanos } from "../base/rfc3339.ts";
 import type { View } from "./view.ts";
-import { whyView } from "./why.ts";
+import { type AdminAttempts, whyView } from "./why.ts";
 
 /** The newest so many are shown. */
 const EVENTS_MAX = 20;
 
-export function invocationView(reader: Reader, live: LiveAttempts, invocation: Invocation): View {
+export function invocationView(reader: Reader, live: AdminAttempts, invocation: Invocation): View {
   const { id, target, state, pin, journal, caller, restartedFrom, trace } = invocation;
   const why = whyView({ reader, live, levels: 1 }, invocation);
   const attempt = live.of(invocation.seq);

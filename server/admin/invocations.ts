@@ -3,14 +3,14 @@ import { invocationIdToString, parseInvocationId } from "../../sdk/protocol/ids.
 import type { Clock } from "../base/clock.ts";
 import type { Invocation } from "../machine/invocation.ts";
 import type { Reader } from "../machine/tx.ts";
-import type { Door, LiveAttempts } from "../processor/ports.ts";
+import type { Door } from "../processor/ports.ts";
 import { AdminError, jsonAnswer } from "./admin-error.ts";
 import { entryView } from "./entry-view.ts";
 import { eventView } from "./event-view.ts";
 import { invocationView } from "./invocation-view.ts";
 import { type Route, type RouteRequest, wholeNumber } from "./routes.ts";
 import type { View } from "./view.ts";
-import { whyView } from "./why.ts";
+import { type AdminAttempts, whyView } from "./why.ts";
 
 const PAGE_ENTRIES = 1000;
 /** A page ends with the entry that makes it larger than this: all of it is read at once. */
@@ -18,7 +18,7 @@ const PAGE_BYTES = 64 * 1024 * 1024;
 
 export interface InvocationRoutesOptions {
   readonly door: Door;
-  readonly live: LiveAttempts;
+  readonly live: AdminAttempts;
   readonly clock: Clock;
 }
 

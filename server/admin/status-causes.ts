@@ -12,11 +12,18 @@ import { rfc3339Nanos } from "../base/rfc3339.ts";
 /** Nobody looks further back in a queue. */
 const QUEUE_MAX = 1000;
 
+/** What keeps attempts from beginning. */
+export interface Obstacles {
+  /** The deployment, where it cannot be reached. */
+  readonly unreachable: string | undefined;
+  readonly isHeld: boolean;
+}
+
 /** The first one is the one that matters most. */
 export function causesOf(
   waiting: Waiting,
   attempt: LiveAttempt | undefined,
-  unreachable: string | undefined,
+  { unreachable, isHeld }: Obstacles,
 ): Cause[] {
   const { reader, invocation } = waiting;
   const { state, createdAtMs } = invocation;
@@ -33,7 +40,7 @@ export function causesOf(
     case "running":
       return [
         ...pausingCauses(state.isPausing),
-        ...runningCauses(waiting, attempt, unreachable),
+        ...runningCauses(waiting, attempt, { unreachable, isHeld }),
         ...deploymentCauses(reader, invocation),
       ];
     case "backing-off":
@@ -79,11 +86,15 @@ function pausingCauses(isPausing: boolean): Cause[] {
 function runningCauses(
   waiting: Waiting,
   attempt: LiveAttempt | undefined,
-  unreachable: string | undefined,
+  { unreachable, isHeld }: Obstacles,
 ): Cause[] {
   const { lastStartAtMs, modifiedAtMs } = waiting.invocation;
   if (attempt === undefined) {
     const sinceMs = lastStartAtMs ?? modifiedAtMs;
+    if (isHeld) {
+      const phrase = "an operator to release what was restored";
+      return [cause("held", phrase, { sinceMs, fields: { mend: "POST /held/release" } })];
+    }
     if (unreachable !== undefined) {
       const phrase = `the endpoint of ${unreachable}, which cannot be reached`;
       return [cause("endpoint", phrase, { sinceMs, fields: { deployment_id: unreachable } })];

@@ -93,7 +93,8 @@ function runningClause(
     retryCount === 0 ? "" : `, after ${retryCount} failed${lastFailureText(invocation)}`;
   const pausing = isPausing ? ", and pauses when its attempt has ended" : "";
   if (attempt === undefined) {
-    const place = causes.find(({ kind }) => kind === "endpoint")?.phrase ?? ROOM;
+    const obstacle = causes.find(({ kind }) => kind === "endpoint" || kind === "held");
+    const place = obstacle?.phrase ?? ROOM;
     return `has been ready to run since ${since} and waits for ${place}${after}${pausing}`;
   }
   const awaited = causes.filter(isAwaited);
@@ -110,6 +111,7 @@ const NOT_AWAITED: ReadonlySet<CauseKind> = new Set([
   "deployment-draining",
   "pausing",
   "room",
+  "held",
   "endpoint",
 ]);
 

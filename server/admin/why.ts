@@ -21,9 +21,15 @@ const ENTRIES_MAX = 10_000;
 const BYTES_MAX = 64 * 1024 * 1024;
 const INVOCATIONS_MAX = 50;
 
+/** Attempts as operators see them. */
+export interface AdminAttempts extends LiveAttempts {
+  /** No attempt begins: this is a restored state of the past. */
+  readonly isHeld?: boolean;
+}
+
 export interface WhyOptions {
   readonly reader: Reader;
-  readonly live: LiveAttempts;
+  readonly live: AdminAttempts;
   /** How many invocations deep it is followed. */
   readonly levels?: number;
 }
@@ -89,7 +95,8 @@ class Walk {
     const { reader, live } = this.#options;
     const attempt = live.of(invocation.seq);
     const unreachable = live.unreachable(invocation.seq);
-    const causes = causesOf({ reader, invocation, budget: this.#budget }, attempt, unreachable);
+    const obstacles = { unreachable, isHeld: live.isHeld === true };
+    const causes = causesOf({ reader, invocation, budget: this.#budget }, attempt, obstacles);
     const sinceMs = sinceMsOf(reader, invocation, attempt);
     const shown = causes.map((each) => this.#causeView(invocation, dated(each, sinceMs), path));
     const first = shown.find(({ behind }) => behind !== null)?.behind ?? null;

@@ -52,6 +52,8 @@ export interface AttemptsOptions {
   /** Signs requests. Default null: they are not signed. */
   readonly identity?: RequestIdentity | null;
   readonly observer?: Observer;
+  /** No attempt begins before `letGo`. Default false. */
+  readonly isHeld?: boolean;
   /** Where neither handler nor service says otherwise. Default 60 s. */
   readonly inactivityTimeoutMs?: number;
   /** Where neither handler nor service says otherwise. Default 10 min. */
@@ -83,11 +85,13 @@ export class Attempts implements AttemptRunner, LiveAttempts {
   readonly #atEndOfTurn: (fn: () => void) => void;
   #pending: Attempt[] = [];
   #isStopped = false;
+  #isHeld: boolean;
   #onDrained: (() => void) | null = null;
 
   constructor(options: AttemptsOptions) {
     const { door, clock, log, waitingMax = 10_000, after } = options;
     this.#options = options;
+    this.#isHeld = options.isHeld ?? false;
     this.#attemptsMax = options.attemptsMax ?? 1000;
     this.#attemptsPerDeploymentMax = options.attemptsPerDeploymentMax ?? 1000;
     this.#waiting = new WaitingStarts(waitingMax);
@@ -147,8 +151,21 @@ export class Attempts implements AttemptRunner, LiveAttempts {
     return this.#breakers.holding(seq);
   }
 
+  /** Nothing begins: what runs waits until an operator lets go. */
+  get isHeld(): boolean {
+    return this.#isHeld;
+  }
+
+  /** What was held begins, derived from state: the hints that came meanwhile were dropped. */
+  letGo(): void {
+    if (!this.#isHeld) return;
+    this.#isHeld = false;
+    this.recover();
+  }
+
   /** Derives the attempts of all running invocations: once, when the process has started. */
   recover(): void {
+    if (this.#isHeld) return;
     this.#scan.want();
     this.#scan.proceed(this.#waiting.room);
   }
@@ -234,7 +251,7 @@ export class Attempts implements AttemptRunner, LiveAttempts {
   }
 
   #admit(start: WaitingStart): void {
-    if (this.#isStopped) return;
+    if (this.#isStopped || this.#isHeld) return;
     const current = this.#current.get(start.seq);
     if (current !== undefined && current.ref.epoch >= start.epoch) return;
     const isWaiting = this.#waiting.has(start.seq);

@@ -88,6 +88,8 @@ export async function attach(
       shippedSeq,
       restart,
       clean,
+      // With the claim it is done: what follows is a base.
+      rolledBack: false,
     });
     return {
       identity: { ...identity, epoch },
@@ -115,7 +117,7 @@ async function tailFor(options: AttachOptions, file: ReplicaFile | null): Promis
   const { bucket, directory } = options;
   const first = await readSegment(bucket, 1);
   if (first === null) {
-    if (file === null) return { last: null, state: null };
+    if (file === null || file.rolledBack) return { last: null, state: null };
     throw new AttachError(
       "history-missing",
       `${directory} belongs to a replica, and ${bucket.url} holds none: is the prefix right? ` +
@@ -136,6 +138,7 @@ async function tailFor(options: AttachOptions, file: ReplicaFile | null): Promis
         `or an empty --data to go on from ${bucket.url}`,
     );
   }
+  if (file.rolledBack && !options.rollBack) throw rolledBack(options);
   return await tailBehind(options, file);
 }
 
@@ -192,5 +195,13 @@ function movedOn({ bucket, directory }: AttachOptions, why: string): AttachError
     `the history in ${bucket.url} has moved on without ${directory}: ${why}. Move the directory away and start with an ` +
       "empty one to go on from the bucket; or, to make this directory the newest state and give up what came after it, " +
       "start once with --roll-back",
+  );
+}
+
+function rolledBack({ directory }: AttachOptions): AttachError {
+  return new AttachError(
+    "moved-on",
+    `${directory} was restored to an earlier moment: to make that the newest state of the replica, start once with ` +
+      "--roll-back; to only look at it, give --bucket another prefix or leave it out",
   );
 }

@@ -10,7 +10,7 @@ import { decodeSegment, nextSeq } from "./segment-codec.ts";
 const AHEAD = 16;
 
 /** A place in the history: the segment that was read last, and what has to follow. */
-interface ChainLink {
+export interface ChainLink {
   readonly hash: Uint8Array;
   /** Number of the segment that follows. */
   readonly next: number;

@@ -5,6 +5,7 @@ import {
   blobKey,
   BLOBS,
   fromHex,
+  parseBlobKey,
   parseSnapshotKey,
   segmentKey,
   SEGMENTS,
@@ -52,6 +53,7 @@ describe("a key", () => {
     fc.assert(
       fc.property(exactly(32), exactly(8), (hash, id) => {
         assert.equal(blobKey({ hash, id }), `${BLOBS}${toHex(hash)}-${toHex(id)}`);
+        assert.deepEqual(parseBlobKey(blobKey({ hash, id })), { hash, id });
       }),
     );
   });
@@ -90,6 +92,13 @@ describe("a key", () => {
       "segments/000000000000001f",
     ]) {
       assert.equal(parseSnapshotKey(key), null, key);
+    }
+    for (const key of [
+      `blobs/${"ab".repeat(32)}`,
+      `blobs/${"ab".repeat(32)}-${"01".repeat(7)}`,
+      `blobs/${"AB".repeat(32)}-${"01".repeat(8)}`,
+    ]) {
+      assert.equal(parseBlobKey(key), null, key);
     }
   });
 

@@ -40,6 +40,13 @@ export function blobKey({ hash, id }: Pick<BlobRef, "hash" | "id">): string {
   return `${BLOBS}${toHex(hash)}-${toHex(id)}`;
 }
 
+/** Null when it is not the key of a blob. */
+export function parseBlobKey(key: string): Pick<BlobRef, "hash" | "id"> | null {
+  const match = /^blobs\/([0-9a-f]{64})-([0-9a-f]{16})$/.exec(key);
+  if (match === null) return null;
+  return { hash: fromHex(match[1] ?? ""), id: fromHex(match[2] ?? "") };
+}
+
 function digits(value: number, count: number): string {
   assert(Number.isSafeInteger(value) && value >= 0, "keys are made of counting numbers");
   const text = value.toString(16).padStart(count, "0");

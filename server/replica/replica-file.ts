@@ -32,6 +32,8 @@ export interface ReplicaFile {
   readonly shippedSeq: number;
   readonly restart: EndedGeneration | null;
   readonly clean: CleanState | null;
+  /** The state is an earlier one on purpose. */
+  readonly rolledBack: boolean;
 }
 
 /** The file is there and cannot be used. */
@@ -70,6 +72,7 @@ export function writeReplicaFile(directory: string, value: ReplicaFile): void {
     shipped: value.shippedSeq,
     restart: value.restart,
     clean: value.clean,
+    rolledBack: value.rolledBack,
   });
   const next = `${file}.next`;
   const fd = fs.openSync(next, "w", 0o600);
@@ -111,7 +114,7 @@ export function newId(): Uint8Array {
 }
 
 function parse(value: unknown): ReplicaFile {
-  const { format, replica, writer, epoch, shipped, restart, clean } = object(value);
+  const { format, replica, writer, epoch, shipped, restart, clean, rolledBack } = object(value);
   if (format !== FORMAT) throw new Error(`format ${String(format)} is not known`);
   return {
     replicaId: id(replica),
@@ -120,6 +123,7 @@ function parse(value: unknown): ReplicaFile {
     shippedSeq: count(shipped),
     restart: restart === null ? null : generation(object(restart)),
     clean: clean === null ? null : state(object(clean)),
+    rolledBack: rolledBack === true,
   };
 }
 

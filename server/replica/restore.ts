@@ -1,28 +1,55 @@
-/** Makes a data directory what the history says it is: a snapshot, the segments behind it, and the payloads they name. */
-import { createHash } from "node:crypto";
+/**
+ * Makes a data directory what the history says it is: a snapshot, the segments behind it, and the payloads they name. All of it is
+ * made and verified in a folder of its own; the database moves last, so that a directory without one is restored anew.
+ */
 import fs from "node:fs";
 import path from "node:path";
+import { rfc3339 } from "../base/rfc3339.ts";
+import { downloadBlobs } from "./blob-download.ts";
 import type { Bucket } from "./bucket.ts";
-import { follow, linkOf, readSegment } from "./chain.ts";
+import { readSegment } from "./chain.ts";
 import { DamageError } from "./damage-error.ts";
-import { sameBytes } from "./format.ts";
-import { blobKey, parseSnapshotKey, SNAPSHOTS, toHex } from "./names.ts";
-import { PageFile } from "./page-file.ts";
+import {
+  type Comparison,
+  type HeldReport,
+  type HistoryMoment,
+  removeHeldFile,
+  writeHeldFile,
+} from "./held-file.ts";
+import { type Materialised, materialise } from "./materialise.ts";
+import { Meter, type ReadSoFar } from "./meter.ts";
 import { cleanState, newId, syncDirectory, writeReplicaFile } from "./replica-file.ts";
+import type { PastPoint } from "./restore-point.ts";
 import type { BlobRef, Segment } from "./segment.ts";
-import { readSnapshot } from "./snapshot-codec.ts";
+import { type SuccessionOptions, succeed } from "./succession.ts";
 
 const DATABASE_FILE = "holdfast.db";
+const BLOBS = "blobs";
 /** What is being restored; begun anew when it is found at a start. */
 const UNFINISHED = "restore.tmp";
-const DOWNLOADS_MAX = 8;
 
-export interface RestoreOptions {
+interface CommonOptions {
   readonly bucket: Bucket;
+  /** Without a database; held by this process. */
   readonly directory: string;
   /** Throws where the database is not sound. Returns the payloads that it refers to. */
   readonly inspect: (databaseFile: string) => readonly BlobRef[];
-  readonly onProgress?: (bytes: number, what: string) => void;
+  readonly onProgress?: (soFar: ReadSoFar) => void;
+}
+
+export type RestoreOptions = CommonOptions & (LatestOptions | PastOptions);
+
+interface LatestOptions {
+  readonly point: { readonly kind: "latest" };
+  readonly compare?: undefined;
+  /** Become the writer of the history, too: whoever writes it now may go on until the very end of the restore. */
+  readonly succession?: SuccessionOptions;
+}
+
+interface PastOptions {
+  readonly point: PastPoint;
+  /** What the latest state knows and the restored one does not. Neither file is open. */
+  readonly compare: (restoredFile: string, latestFile: string) => Comparison;
 }
 
 /** `seq`: the state after this segment. `bytes`: read from the bucket. */
@@ -36,193 +63,131 @@ export type Restored =
       readonly segments: number;
       readonly blobs: number;
       readonly bytes: number;
+      /** Snapshots that would have been nearer, with what is wrong with them. */
+      readonly damages: readonly string[];
+      /** Null: it is the latest state, and nothing is held. */
+      readonly held: HeldReport | null;
     };
 
-/** The newest state. Throws `DamageError` or `BucketError`; the directory is then as it was. */
+/** Throws `RestoreError`, `DamageError` or `BucketError`; the directory is then as it was. */
 export async function restore(options: RestoreOptions): Promise<Restored> {
   const { bucket, directory } = options;
-  const first = await readSegment(bucket, 1);
-  if (first === null) return { kind: "empty" };
-  const unfinished = path.join(directory, UNFINISHED);
-  fs.rmSync(unfinished, { recursive: true, force: true });
-  fs.mkdirSync(path.join(unfinished, "blobs"), { recursive: true, mode: 0o700 });
+  if (options.point.kind === "latest" && (await readSegment(bucket, 1)) === null)
+    return { kind: "empty" };
+  const folder = path.join(directory, UNFINISHED);
+  fs.rmSync(folder, { recursive: true, force: true });
+  fs.mkdirSync(path.join(folder, BLOBS), { recursive: true, mode: 0o700 });
   try {
-    return await new Restoring(options, unfinished).run(first);
+    return await new Restoring(options, folder).run();
   } finally {
-    fs.rmSync(unfinished, { recursive: true, force: true });
+    fs.rmSync(folder, { recursive: true, force: true });
   }
-}
-
-interface Snapshot {
-  readonly key: string;
-  readonly seq: number;
-  readonly epoch: number;
 }
 
 class Restoring {
   readonly #options: RestoreOptions;
   readonly #folder: string;
   readonly #file: string;
-  #bytes = 0;
+  readonly #meter: Meter;
+  readonly #writerId = newId();
+  #blobs = 0;
 
   constructor(options: RestoreOptions, folder: string) {
     this.#options = options;
     this.#folder = folder;
     this.#file = path.join(folder, DATABASE_FILE);
+    this.#meter = new Meter(options.onProgress);
   }
 
-  async run(first: Segment): Promise<Restored> {
-    const snapshots = await this.#snapshots();
-    let damage: DamageError | null = null;
-    for (const snapshot of snapshots.toReversed()) {
-      try {
-        const at = await this.#begin(snapshot);
-        if (at !== null) return await this.#goOn(snapshot, at);
-      } catch (error) {
-        if (!(error instanceof DamageError)) throw error;
-        // An older one and more segments lead to the same state.
-        damage ??= new DamageError(`${snapshot.key}: ${error.message}`);
-      }
-    }
-    if (damage !== null) throw damage;
-    return await this.#without(first);
-  }
-
-  /** In the order of their numbers. */
-  async #snapshots(): Promise<readonly Snapshot[]> {
-    const found: Snapshot[] = [];
-    for await (const { key } of this.#options.bucket.list(SNAPSHOTS)) {
-      const parsed = parseSnapshotKey(key);
-      if (parsed !== null) found.push({ key, ...parsed });
-    }
-    return found;
-  }
-
-  /** No snapshot counts: either nothing was ever committed, or there is no way to it. */
-  async #without(first: Segment): Promise<Restored> {
-    for await (const { head, content } of follow(this.#options.bucket, linkOf(first))) {
-      if (content.kind !== "claim")
-        throw new DamageError(`no snapshot leads to segment ${head.seq}`);
-    }
-    return { kind: "empty" };
-  }
-
-  /** Writes the snapshot, when it counts. Null when not. */
-  async #begin({ key, seq, epoch }: Snapshot): Promise<Segment | null> {
-    const { bucket } = this.#options;
-    const segment = await readSegment(bucket, seq);
-    if (segment === null || segment.head.epoch !== epoch) return null;
-    const chunks = await bucket.read(key);
-    if (chunks === null) return null;
-    fs.rmSync(this.#file, { force: true });
-    const pages = PageFile.open(this.#file);
-    try {
-      const read = await readSnapshot(this.#counted(chunks, key), (number, bytes) =>
-        pages.write(number, bytes),
-      );
-      const { head, hash } = read;
-      const isNamed =
-        segment.content.kind === "base"
-          ? sameBytes(segment.content.snapshotHash, hash)
-          : sameBytes(head.segmentHash, segment.hash);
-      return isNamed && head.seq === seq && head.epoch === epoch ? segment : null;
-    } finally {
-      pages.close();
-    }
-  }
-
-  /** The segments behind. */
-  async #goOn(snapshot: Snapshot, from: Segment): Promise<Restored> {
-    const pages = PageFile.open(this.#file);
-    let last = from;
-    let segments = 0;
-    try {
-      for await (const segment of follow(this.#options.bucket, linkOf(from))) {
-        const { seq } = segment.head;
-        // Its snapshot would have come first, if it were there.
-        if (segment.content.kind === "base")
-          throw new DamageError(`the snapshot of base segment ${seq} is missing`);
-        if (segment.content.kind === "delta") {
-          pages.applyDelta(segment.content);
-          this.#progress(segment.content.body.length, `segment ${seq}`);
-        }
-        last = segment;
-        segments += 1;
-      }
-      pages.sync();
-    } finally {
-      pages.close();
-    }
-    const refs = this.#options.inspect(this.#file);
-    await this.#fetchBlobs([...refs]);
-    this.#place(last);
+  async run(): Promise<Restored> {
+    const { bucket, point } = this.#options;
+    const made = await materialise({ bucket, file: this.#file, point, meter: this.#meter });
+    if (made === null) return { kind: "empty" };
+    await this.#complete();
+    const held = await this.#report(made);
+    const { last, epoch } = await this.#end(made);
+    this.#place(last, epoch, held);
     const { seq, timeMs } = last.head;
-    const facts = {
-      seq,
-      timeMs,
-      snapshotSeq: snapshot.seq,
-      segments,
-      blobs: refs.length,
-      bytes: this.#bytes,
-    };
-    return { kind: "restored", ...facts };
+    const { snapshotSeq, segments, damages } = made;
+    const facts = { seq, timeMs, snapshotSeq, segments, damages, held };
+    return { kind: "restored", ...facts, blobs: this.#blobs, bytes: this.#meter.bytes };
   }
 
-  async #fetchBlobs(left: BlobRef[]): Promise<void> {
-    const lane = async (): Promise<void> => {
-      for (let ref = left.pop(); ref !== undefined; ref = left.pop()) await this.#fetchBlob(ref);
-    };
-    await Promise.all(Array.from({ length: DOWNLOADS_MAX }, lane));
+  /** Looks at the database as SQLite does, and brings what it refers to. */
+  async #complete(): Promise<void> {
+    const refs = this.#options.inspect(this.#file);
+    this.#blobs = refs.length;
+    await this.#download(refs);
   }
 
-  async #fetchBlob(ref: BlobRef): Promise<void> {
-    const bytes = await this.#options.bucket.get(blobKey(ref));
-    const name = toHex(ref.hash);
-    if (bytes === null) throw new DamageError(`the payload ${blobKey(ref)} is missing`);
-    if (createHash("sha256").update(bytes).digest("hex") !== name)
-      throw new DamageError(`the payload ${blobKey(ref)} is damaged`);
-    const folder = path.join(this.#folder, "blobs", name.slice(0, 2));
-    fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const fd = fs.openSync(path.join(folder, name), "w", 0o600);
+  async #download(refs: readonly BlobRef[]): Promise<void> {
+    await downloadBlobs(this.#options.bucket, refs, path.join(this.#folder, BLOBS), this.#meter);
+  }
+
+  /** Where the history goes on from. Epoch 0: whatever follows is another server's. */
+  async #end({ last }: Materialised): Promise<{ readonly last: Segment; readonly epoch: number }> {
+    const options = this.#options;
+    if (options.compare !== undefined || options.succession === undefined)
+      return { last, epoch: 0 };
+    const state = { file: this.#file, last, meter: this.#meter };
+    const writer = { ...options.succession, writerId: this.#writerId };
+    const { claim, blobs, isReplaced } = await succeed(options.bucket, state, writer);
+    if (isReplaced) await this.#complete();
+    else await this.#download(blobs);
+    return { last: claim, epoch: claim.head.epoch };
+  }
+
+  /** Compares with the latest state, as far as that can be had. Null: it is the latest. */
+  async #report({ isNewest, last }: Materialised): Promise<HeldReport | null> {
+    const options = this.#options;
+    if (isNewest || options.compare === undefined) return null;
+    const restoredTo = momentOf(last);
+    const file = path.join(this.#folder, "latest.db");
+    const { bucket, compare } = options;
+    const request = { bucket, file, point: { kind: "latest" }, meter: this.#meter } as const;
     try {
-      fs.writeFileSync(fd, bytes);
-      fs.fsyncSync(fd);
+      const latest = await materialise({ ...request, isTolerant: true });
+      if (latest === null) throw new DamageError("there is no state any more");
+      const [problem = null] = latest.damages;
+      const compared = compare(this.#file, file);
+      return { restoredTo, latest: momentOf(latest.last), problem, ...compared };
+    } catch (error) {
+      // A damaged end is what such a restore is for.
+      if (!(error instanceof DamageError)) throw error;
+      const nothing = { invocations: [], total: 0, unknownCount: 0 };
+      return { restoredTo, latest: null, problem: error.message, ...nothing };
     } finally {
-      fs.closeSync(fd);
+      fs.rmSync(file, { force: true });
     }
-    this.#progress(bytes.length, "payloads");
   }
 
-  /** The database last: a directory without one is restored anew. */
-  #place(last: Segment): void {
+  #place(last: Segment, epoch: number, held: HeldReport | null): void {
     const { directory } = this.#options;
-    const blobs = path.join(this.#folder, "blobs");
+    const blobs = path.join(this.#folder, BLOBS);
     for (const name of fs.readdirSync(blobs)) syncDirectory(path.join(blobs, name));
     syncDirectory(blobs);
-    fs.rmSync(path.join(directory, "blobs"), { recursive: true, force: true });
-    fs.renameSync(blobs, path.join(directory, "blobs"));
-    const { replicaId, epoch, seq } = last.head;
+    fs.rmSync(path.join(directory, BLOBS), { recursive: true, force: true });
+    fs.renameSync(blobs, path.join(directory, BLOBS));
+    if (held === null) removeHeldFile(directory);
+    else writeHeldFile(directory, held);
+    const { replicaId, seq } = last.head;
     writeReplicaFile(directory, {
       replicaId,
-      writerId: newId(),
+      writerId: this.#writerId,
       epoch,
-      shippedSeq: seq,
+      // Retention may delete the restored segment before anybody rolls back to it.
+      shippedSeq: held?.latest?.seq ?? seq,
       restart: null,
       clean: cleanState(this.#file, seq),
+      rolledBack: held !== null,
     });
+    // All the above is on the disk before the database can be.
+    syncDirectory(directory);
     fs.renameSync(this.#file, path.join(directory, DATABASE_FILE));
     syncDirectory(directory);
   }
+}
 
-  async *#counted(chunks: AsyncIterable<Uint8Array>, what: string): AsyncGenerator<Uint8Array> {
-    for await (const chunk of chunks) {
-      this.#progress(chunk.length, what);
-      yield chunk;
-    }
-  }
-
-  #progress(bytes: number, what: string): void {
-    this.#bytes += bytes;
-    this.#options.onProgress?.(this.#bytes, what);
-  }
+function momentOf({ head }: Segment): HistoryMoment {
+  return { seq: head.seq, atIso: rfc3339(head.timeMs) };
 }

@@ -13,3 +13,10 @@ export function ask(db: Database, sql: string): unknown {
   kept.push(statement);
   return statement.get();
 }
+
+/** All rows. */
+export function askAll<Row>(db: Database, sql: string, ...parameters: unknown[]): Row[] {
+  const statement = db.prepare<unknown[], Row>(sql);
+  kept.push(statement);
+  return statement.all(...parameters);
+}

@@ -1,5 +1,6 @@
 /** Looks at a database that was just restored, before anybody uses it. */
 import Database from "better-sqlite3";
+import { ask, askAll } from "./ask.ts";
 import type { BlobRow } from "./blob-rows.ts";
 import { DataDirectoryError } from "./data-directory-error.ts";
 
@@ -7,13 +8,13 @@ import { DataDirectoryError } from "./data-directory-error.ts";
 export function inspectRestored(file: string): BlobRow[] {
   const db = new Database(file, { fileMustExist: true });
   try {
-    const found = db.prepare<[], string>("PRAGMA quick_check(1)").pluck().get();
+    const found = ask(db, "PRAGMA quick_check(1)");
     if (found !== "ok") {
       throw new DataDirectoryError(
-        `what was restored is not sound: ${found}. Restore an earlier state, and keep the bucket as it is`,
+        `what was restored is not sound: ${String(found)}. Restore an earlier state, and keep the bucket as it is`,
       );
     }
-    return db.prepare<[], BlobRow>("SELECT hash, id, size FROM blob WHERE refs > 0").all();
+    return askAll<BlobRow>(db, "SELECT hash, id, size FROM blob WHERE refs > 0");
   } finally {
     db.close();
   }

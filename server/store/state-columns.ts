@@ -19,6 +19,10 @@ export function statusCode(status: InvocationStatus): number {
   return STATUSES.indexOf(status);
 }
 
+export function statusOf(code: number): InvocationStatus {
+  return present(STATUSES[code], `status ${code}`);
+}
+
 export const STATE_COLUMNS = [
   "status",
   "queue_position",
@@ -67,7 +71,7 @@ export function stateValues(state: InvocationState): StateValues {
 
 export function stateOf(values: StateValues, startAtMs: number | null): InvocationState {
   const [code, position, isPausing, awaiting, retryAtMs, reason, completedAtMs, output] = values;
-  const status = present(STATUSES[code], `status ${code}`);
+  const status = statusOf(code);
   switch (status) {
     case "scheduled":
       return { status, startAtMs: present(startAtMs, "start time") };
