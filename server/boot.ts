@@ -9,6 +9,7 @@ import { pooledRandom } from "./base/ids.ts";
 import { errorFields, type Log } from "./base/log.ts";
 import type { Config } from "./config.ts";
 import { ConfigError } from "./config-error.ts";
+import { demandNoUnfinished } from "./empty-directory.ts";
 import { Held } from "./held.ts";
 import type { Listener, ListenerOptions } from "./http/listener.ts";
 import { Ingress } from "./ingress/ingress.ts";
@@ -22,14 +23,19 @@ import { listen, listenAfter } from "./listen.ts";
 import { Processor } from "./processor/processor.ts";
 import { openQueryEngine, type QueryEngine } from "./query/query.ts";
 import {
+  closeReplica,
   healthOf,
   type OpenReplica,
   openReplica,
   restoreWhereEmpty,
   startReplicator,
 } from "./replica-boot.ts";
+import { AttachError } from "./replica/attach.ts";
+import type { LeaseWriter } from "./replica/lease-writer.ts";
 import { ReplicatedStore } from "./replica/replicated-store.ts";
 import type { Replicator } from "./replica/replicator.ts";
+import { StandbyAdmin } from "./standby-admin.ts";
+import { standBy } from "./standby-boot.ts";
 import { holdDirectory } from "./store/data-directory.ts";
 import { openSqliteStore, type SqliteStore } from "./store/sqlite-store.ts";
 import { createTelemetry, type Telemetry } from "./telemetry/telemetry.ts";
@@ -60,14 +66,38 @@ export async function boot(config: Config, surroundings: Surroundings): Promise<
     log.warn("durability-none", { meaning: "acknowledged requests are lost with the power" });
   }
   const identity = identityOf(config, log);
-  const { store, replica } = await openStore(config, surroundings);
+  const onError = (error: unknown): void => log.error("listener", errorFields(error));
+  const isStandby = config.replica?.standby === true;
+  const standbyAdmin = isStandby ? await StandbyAdmin.open(config, onError) : null;
+  try {
+    for (;;) {
+      const server = await serve(config, identity, surroundings, standbyAdmin);
+      if (server !== null) return server;
+      log.warn("claim-lost", { why: "another server was first" });
+    }
+  } catch (error) {
+    await standbyAdmin?.close();
+    throw error;
+  }
+}
+
+/** `standbyAdmin`: stands by first. Null: it has to stand by again. */
+async function serve(
+  config: Config,
+  identity: RequestIdentity | null,
+  surroundings: Surroundings,
+  standbyAdmin: StandbyAdmin | null,
+): Promise<Server | null> {
+  const { store, replica } = await openStore(config, surroundings, standbyAdmin);
   try {
     const core = await makeCore(config, store, replica, identity, surroundings);
-    return await compose(config, core, identity, surroundings);
+    return await compose(config, core, identity, surroundings, standbyAdmin);
   } catch (error) {
     // Refused or not, the log stays what it was: the replica may go on from it.
     await store.close({ keepWal: replica !== null });
-    replica?.bucket.close();
+    if (replica !== null) closeReplica(replica);
+    const isLost = error instanceof AttachError && error.code === "moved-on";
+    if (standbyAdmin !== null && isLost) return null;
     throw error;
   }
 }
@@ -76,19 +106,22 @@ export async function boot(config: Config, surroundings: Surroundings): Promise<
 async function openStore(
   config: Config,
   surroundings: Surroundings,
+  standbyAdmin: StandbyAdmin | null,
 ): Promise<{ readonly store: SqliteStore; readonly replica: OpenReplica | null }> {
   const { data, blobThresholdBytes } = config;
   const durability = config.durability === "none" ? "none" : "disk";
   const lock = holdDirectory(data);
   let replica: OpenReplica | null = null;
   try {
-    if (config.replica !== null) {
+    if (config.replica === null) demandNoUnfinished(data);
+    else {
       replica = await openReplica(config.replica, surroundings);
-      await restoreWhereEmpty(replica, config, surroundings);
+      if (standbyAdmin === null) await restoreWhereEmpty(replica, config, surroundings);
+      else await standBy(replica, config, standbyAdmin, surroundings);
     }
   } catch (error) {
     lock.release();
-    replica?.bucket.close();
+    if (replica !== null) closeReplica(replica);
     throw error;
   }
   const keepWal = replica !== null;
@@ -123,6 +156,7 @@ interface Core {
   readonly held: Held;
   /** Null: the journal is on this disk alone. */
   readonly replicator: Replicator | null;
+  readonly lease: LeaseWriter | null;
 }
 
 async function makeCore(
@@ -146,7 +180,7 @@ async function makeCore(
     tracing,
   });
   const { observer } = telemetry;
-  const replicator =
+  const started =
     replica === null || config.replica === null
       ? null
       : await startReplicator(
@@ -156,6 +190,7 @@ async function makeCore(
           telemetry,
           surroundings,
         );
+  const replicator = started?.replicator ?? null;
   const isBucketAwaited = replicator !== null && config.durability === "bucket";
   const processor = new Processor({
     store: isBucketAwaited ? new ReplicatedStore(store, replicator) : store,
@@ -170,7 +205,11 @@ async function makeCore(
       log.error("input-refused", { input: input.type, ...errorFields(error) }),
   });
   const transport = new HttpTransport();
-  const held = new Held(config.data, () => attempts.letGo());
+  const held = new Held(config.data, () => {
+    attempts.letGo();
+    started?.lead();
+  });
+  if (held.report() === null) started?.lead();
   const attempts = new Attempts({
     ...config,
     door: processor,
@@ -187,7 +226,8 @@ async function makeCore(
   processor.connect({ attempts, timers, waiters });
   const live = () => attempts.all();
   const query = openQueryEngine({ ...config.query, file: store.file, live, version: VERSION });
-  return { store, processor, attempts, timers, waiters, telemetry, query, held, replicator };
+  const lease = replica?.lease ?? null;
+  return { store, processor, attempts, timers, waiters, telemetry, query, held, replicator, lease };
 }
 
 async function compose(
@@ -195,6 +235,7 @@ async function compose(
   core: Core,
   identity: RequestIdentity | null,
   { log, clock }: Surroundings,
+  standbyAdmin: StandbyAdmin | null,
 ): Promise<Server> {
   const { processor: door, attempts, waiters, telemetry, query, held, replicator } = core;
   const { requestBytesMax, settings, routingHeaders, adminToken: token } = config;
@@ -232,9 +273,11 @@ async function compose(
     },
     metrics: () => telemetry.metrics(),
     health: () =>
-      replicator === null || config.replica === null
-        ? { status: "ok" }
-        : healthOf(replicator.status(), config.replica),
+      held.health(
+        replicator === null || config.replica === null
+          ? { status: "ok" }
+          : healthOf(replicator.status(), config.replica),
+      ),
     discover: discoverWith(identity, clock),
     targetProblem,
     defaults: config,
@@ -245,7 +288,11 @@ async function compose(
     token,
     onError,
   });
-  const admin = await listenAfter(ingress, adminOptions(config, handleAdmin, onError));
+  const adminHandler = adminOptions(config, handleAdmin, onError);
+  const admin =
+    standbyAdmin === null
+      ? await listenAfter(ingress, adminHandler)
+      : standbyAdmin.become(adminHandler.handle);
   if (held.report() !== null) log.warn("held", { meaning: HELD_MEANING });
   replicator?.start();
   attempts.recover();
@@ -263,9 +310,12 @@ const SUSPEND_MS_MIN = 500;
 const SETTLE_MS_MIN = 2000;
 const SHIP_MS_MIN = 2000;
 
+/** So long it may take to tell a standby that it need not wait. */
+const LEASE_END_MS = 1000;
+
 /** Open calls may end first, then attempts are asked to suspend, then what is known is made durable. */
 async function stopAll(
-  { store, processor, attempts, timers, telemetry, query, replicator }: Core,
+  { store, processor, attempts, timers, telemetry, query, replicator, lease }: Core,
   listeners: readonly Listener[],
   timeoutMs: number,
 ): Promise<void> {
@@ -279,6 +329,8 @@ async function stopAll(
   await Promise.race([processor.settled(), delay(leftMs, undefined, { ref: false })]);
   processor.stop();
   const isShipped = await replicator?.stop(Math.max(deadlineMs - performance.now(), SHIP_MS_MIN));
+  if (isShipped === true) await lease?.end(LEASE_END_MS);
+  else lease?.release();
   // What is not in the bucket is shipped by the next start, from the log.
   await store.close({ keepWal: isShipped === false });
   if (isShipped === true) replicator?.noteClean();

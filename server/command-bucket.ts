@@ -1,4 +1,4 @@
-/** The bucket of a command that runs once: passing failures are tried again for about a minute, and said. */
+/** The bucket of a command that runs once: passing failures are tried again for half a minute, and said. */
 import type { Command } from "commander";
 import { ConfigError } from "./config-error.ts";
 import { bucketFrom } from "./replica-config.ts";
@@ -7,7 +7,7 @@ import type { Bucket } from "./replica/bucket.ts";
 import { openBucket } from "./replica/open-bucket.ts";
 import { RetryingBucket } from "./replica/retrying-bucket.ts";
 
-/** With growing delays: about a minute. */
+/** With growing delays: half a minute. */
 const ATTEMPTS_MAX = 10;
 
 export function withBucketOptions(command: Command): Command {

@@ -28,12 +28,14 @@ async function serve(config: Config): Promise<void> {
     log.warn("unknown-setting", { name, hint: "see holdfast serve --help for the settings" });
   }
   process.on("unhandledRejection", (error) => log.error("unhandled-rejection", errorFields(error)));
+  const ended = endOnSignals(config.replica?.standby === true, () => log.info("stopped"));
   const server = await boot(config, {
     log,
     clock: systemClock,
     onFatal: () => process.exit(1),
     onFenced: () => process.exit(EXIT_FENCED),
   });
+  ended();
   stopOnSignals(
     server,
     () => log.info("stopped"),
@@ -44,6 +46,21 @@ async function serve(config: Config): Promise<void> {
   process.stdout.write(
     `${JSON.stringify({ event: "ready", ingress, admin, data: config.data, version: VERSION, pid })}\n`,
   );
+}
+
+/** A standby has nothing to drain: until it serves, a signal ends it at once. Returns how that is taken back. */
+function endOnSignals(isStandby: boolean, stopped: () => void): () => void {
+  if (!isStandby) return () => {};
+  const onSignal = (): void => {
+    stopped();
+    process.exit(0);
+  };
+  process.on("SIGTERM", onSignal);
+  process.on("SIGINT", onSignal);
+  return () => {
+    process.removeListener("SIGTERM", onSignal);
+    process.removeListener("SIGINT", onSignal);
+  };
 }
 
 /** The first signal drains, a second one does not wait. */

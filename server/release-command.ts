@@ -2,7 +2,7 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { parseAddress } from "./config-values.ts";
 import { ranSinceLines } from "./replica-reports.ts";
-import type { HeldReport } from "./replica/held-file.ts";
+import { reportOf } from "./replica/held-file.ts";
 
 const TIMEOUT_MS = 30_000;
 
@@ -57,19 +57,13 @@ async function run({ admin, adminToken, show }: ReleaseFlags): Promise<void> {
 }
 
 function reportLines(held: Answer): string[] {
-  if (isReport(held)) return ranSinceLines(held);
+  const report = reportOf(held);
+  if (report !== null) return ranSinceLines(report);
   const { problem } = held;
   return [`what ran since is not known: ${typeof problem === "string" ? problem : "no report"}`];
 }
 
 type Answer = Readonly<Record<string, unknown>>;
-
-/** The server made it from a file that a restore wrote. */
-function isReport(held: Answer): held is Answer & HeldReport {
-  return isObject(held["restoredTo"]) && "latest" in held && Array.isArray(held["invocations"]);
-}
-
-const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
 
 async function ask(
   admin: string,
@@ -99,7 +93,7 @@ async function ask(
 function parsed(text: string): Answer | null {
   try {
     const value: unknown = JSON.parse(text);
-    return isObject(value) ? { ...value } : null;
+    return typeof value === "object" && value !== null ? { ...value } : null;
   } catch {
     return null;
   }

@@ -14,6 +14,7 @@ import { attach, patiently } from "./replica/attach.ts";
 import type { BucketError } from "./replica/bucket-error.ts";
 import type { Bucket } from "./replica/bucket.ts";
 import { BucketWatch } from "./replica/bucket-watch.ts";
+import { LeaseWriter } from "./replica/lease-writer.ts";
 import { openBucket } from "./replica/open-bucket.ts";
 import { probe } from "./replica/probe.ts";
 import { type ReplicaStatus, Replicator } from "./replica/replicator.ts";
@@ -30,7 +31,12 @@ const BEHIND_INTERVALS = 10;
 const BEHIND_MS_MIN = 10_000;
 
 export interface OpenReplica {
-  readonly bucket: Bucket;
+  /** Tries again for as long as it takes. */
+  readonly bucket: RetryingBucket;
+  /** The same one, and tries once. */
+  readonly hasty: Bucket;
+  /** Null: no standby is to take over by itself. */
+  readonly lease: LeaseWriter | null;
   readonly watch: BucketWatch;
 }
 
@@ -43,7 +49,7 @@ export interface ReplicaSurroundings {
 }
 
 const PAUSE_MS = 500;
-const pausing =
+export const pausing =
   (watch: BucketWatch) =>
   (error: BucketError): Promise<void> => {
     watch.failed(error);
@@ -54,19 +60,32 @@ const random = (): number => randomBytes(4).readUInt32BE() / 2 ** 32;
 
 /** Resolves when the bucket has answered and honours conditional writes. Throws `BucketError` where somebody has to act. */
 export async function openReplica(
-  { bucket: config }: ReplicaConfig,
+  { bucket: config, leaseMs }: ReplicaConfig,
   { log, clock }: Pick<ReplicaSurroundings, "log" | "clock">,
 ): Promise<OpenReplica> {
   const watch = new BucketWatch(log, () => clock.nowMs());
-  const bucket = new RetryingBucket(await openBucket(config.location, config), {
-    attemptsMax: null,
-    after: afterTimeout,
-    random,
-    onTrouble: (error) => watch.failed(error),
-    onAnswer: () => watch.answered(),
-  });
+  const once = await openBucket(config.location, config);
+  const retried = (attemptsMax: number | null): RetryingBucket =>
+    new RetryingBucket(once, {
+      attemptsMax,
+      after: afterTimeout,
+      random,
+      onTrouble: (error) => watch.failed(error),
+      onAnswer: () => watch.answered(),
+    });
+  const [bucket, hasty] = [retried(null), retried(1)];
+  const onDefect = (error: unknown): void => log.error("lease-failed", errorFields(error));
+  const lease =
+    leaseMs === null
+      ? null
+      : new LeaseWriter({ bucket: hasty, leaseMs, after: afterTimeout, onDefect });
   await patiently(() => probe(bucket, randomBytes(8).toString("hex")), pausing(watch));
-  return { bucket, watch };
+  return { bucket, hasty, lease, watch };
+}
+
+export function closeReplica({ bucket, lease }: OpenReplica): void {
+  lease?.release();
+  bucket.close();
 }
 
 /** An empty directory becomes what the bucket holds, if it holds anything. */
@@ -89,14 +108,20 @@ export async function restoreWhereEmpty(
   log.info("restored", { ...facts, tookMs: Math.round(performance.now() - beganMs) });
 }
 
+export interface StartedReplicator {
+  readonly replicator: Replicator;
+  /** Begins the signs of life, without which no standby takes over: one would not hold the work that this server holds. */
+  readonly lead: () => void;
+}
+
 /** Claims the history for this directory and prepares to ship. Throws `AttachError` where the two do not fit. */
 export async function startReplicator(
-  { bucket, watch }: OpenReplica,
+  { bucket, lease, watch }: OpenReplica,
   config: Config & { readonly replica: ReplicaConfig },
   store: SqliteStore,
   telemetry: Telemetry,
   { log, clock, onFenced, onFatal }: ReplicaSurroundings,
-): Promise<Replicator> {
+): Promise<StartedReplicator> {
   const { replica, data, durability } = config;
   const nowMs = (): number => clock.nowMs();
   const pages = new WalThread(store);
@@ -151,7 +176,9 @@ export async function startReplicator(
     },
   });
   await replicator.recover();
-  return replicator;
+  bucket.insist();
+  const lead = (): void => void lease?.hold(identity, () => replicator.status().acceptedSeq);
+  return { replicator, lead };
 }
 
 function sourcesOf(status: ReplicaStatus, watch: BucketWatch, nowMs: number) {

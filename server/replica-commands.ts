@@ -8,7 +8,8 @@ import { useBucket, withBucketOptions } from "./command-bucket.ts";
 import { demandEmpty } from "./empty-directory.ts";
 import { type Advance, ProgressLine } from "./progress-line.ts";
 import type { BucketFlags } from "./replica-options.ts";
-import { listText, restoredText, verifiedText } from "./replica-reports.ts";
+import { listDocument, listText, restoredText, verifiedText } from "./replica-reports.ts";
+import type { Bucket } from "./replica/bucket.ts";
 import { listReplica } from "./replica/list.ts";
 import { restore } from "./replica/restore.ts";
 import { verify } from "./replica/verify.ts";
@@ -18,6 +19,7 @@ import { ranSince } from "./store/restore-report-query.ts";
 import { inspectRestored } from "./store/restored-database.ts";
 
 const EXIT_DAMAGED = 1;
+const EXIT_INTERRUPTED = 130;
 
 interface RestoreFlags extends BucketFlags {
   readonly data: string;
@@ -57,23 +59,25 @@ async function runRestore(flags: RestoreFlags): Promise<void> {
   const { data } = flags;
   const past = pastPoint(flags.at, flags.segment, systemClock.nowMs());
   const beganMs = performance.now();
-  await useBucket(flags, say, async (bucket) => {
-    const lock = holdDirectory(data);
-    try {
-      demandEmpty(data);
-      const restored = await withProgress((onProgress) => {
+  // Before anything is put there.
+  demandEmpty(data);
+  await withProgress(({ show: onProgress, out, err }) =>
+    useBucket(flags, err, async (bucket) => {
+      const lock = holdDirectory(data);
+      try {
+        demandEmpty(data);
         const common = { bucket, directory: data, inspect: inspectRestored, onProgress };
-        return past === null
-          ? restore({ ...common, point: { kind: "latest" } })
-          : restore({ ...common, point: past, compare: ranSince });
-      });
-      if (restored.kind === "empty")
-        throw new Error(`${bucket.url} holds nothing to restore: is the prefix right?`);
-      process.stdout.write(restoredText(data, restored, performance.now() - beganMs));
-    } finally {
-      lock.release();
-    }
-  });
+        const restored =
+          past === null
+            ? await restore({ ...common, point: { kind: "latest" } })
+            : await restore({ ...common, point: past, compare: ranSince });
+        if (restored.kind === "empty") throw nothingIn(bucket);
+        out(restoredText(data, restored, performance.now() - beganMs));
+      } finally {
+        lock.release();
+      }
+    }),
+  );
 }
 
 export function replicaCommand(): Command {
@@ -101,43 +105,62 @@ export function replicaCommand(): Command {
 
 async function runVerify(flags: BucketFlags): Promise<void> {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), "holdfast-verify-"));
+  const remove = (): void => fs.rmSync(directory, { recursive: true, force: true });
+  process.once("exit", remove);
+  for (const signal of ["SIGINT", "SIGTERM"] as const)
+    process.once(signal, () => process.exit(EXIT_INTERRUPTED));
   try {
-    await useBucket(flags, say, async (bucket) => {
-      const verified = await withProgress((onProgress, line) => {
-        const onDamage = (damage: string): void => line(`damaged  ${damage}\n`);
-        return verify({ bucket, directory, inspect: inspectRestored, onDamage, onProgress });
-      });
-      process.stdout.write(verifiedText(verified));
-      if (verified.damages > 0) process.exitCode = EXIT_DAMAGED;
-    });
+    await withProgress(({ show: onProgress, out, err }) =>
+      useBucket(flags, err, async (bucket) => {
+        const onDamage = (damage: string): void => out(`damaged  ${damage}\n`);
+        const inspect = inspectRestored;
+        const verified = await verify({ bucket, directory, inspect, onDamage, onProgress });
+        if (verified.damages === 0 && verified.newest === null) throw nothingIn(bucket);
+        out(verifiedText(verified));
+        if (verified.damages > 0) process.exitCode = EXIT_DAMAGED;
+      }),
+    );
   } finally {
-    fs.rmSync(directory, { recursive: true, force: true });
+    remove();
   }
+}
+
+/** Sound and empty is what a prefix is that was mistyped. */
+function nothingIn({ url }: Bucket): Error {
+  return new Error(`${url} holds no state of a replica: is the prefix right?`);
 }
 
 async function runList(flags: BucketFlags & { readonly json: boolean }): Promise<void> {
   await useBucket(flags, say, async (bucket) => {
     const list = await listReplica(bucket);
-    process.stdout.write(flags.json ? `${JSON.stringify(list, null, 2)}\n` : listText(list));
+    if (list.segments.count + list.snapshots.count === 0) throw nothingIn(bucket);
+    const text = flags.json ? `${JSON.stringify(listDocument(list), null, 2)}\n` : listText(list);
+    process.stdout.write(text);
   });
 }
 
-/** `line` writes to stdout without disturbing the progress. */
-async function withProgress<T>(
-  run: (onProgress: (advance: Advance) => void, line: (text: string) => void) => Promise<T>,
-): Promise<T> {
+interface Terminal {
+  readonly show: (advance: Advance) => void;
+  /** Whole lines, which do not disturb the progress. */
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+}
+
+async function withProgress(run: (terminal: Terminal) => Promise<void>): Promise<void> {
   const { stderr, stdout } = process;
   const progress = new ProgressLine({
     isTerminal: stderr.isTTY,
-    columns: stderr.columns ?? 80,
+    // 0: a terminal that does not know.
+    columns: stderr.columns || 80,
     write: say,
     nowMs: () => performance.now(),
   });
+  const beside = (stream: NodeJS.WriteStream) => (text: string) => {
+    progress.end();
+    stream.write(text);
+  };
   try {
-    return await run(progress.show, (text) => {
-      progress.end();
-      stdout.write(text);
-    });
+    await run({ show: progress.show, out: beside(stdout), err: beside(stderr) });
   } finally {
     progress.end();
   }

@@ -20,6 +20,10 @@ export interface ReplicaConfig {
   readonly restoreSnapshots: number;
   readonly unshippedBytesMax: number;
   readonly rollBack: boolean;
+  /** Follow the history, and take over when the writer's lease lapses. */
+  readonly standby: boolean;
+  /** After so long without a beat a standby takes over; null: none does. */
+  readonly leaseMs: number | null;
 }
 
 /** As commander names them. */
@@ -33,19 +37,30 @@ export interface ReplicaFlags extends BucketFlags {
   readonly restoreSnapshots: number;
   readonly maxUnshipped: number;
   readonly rollBack: boolean;
+  readonly standby: boolean;
+  readonly lease?: number;
 }
+
+const LEASE_MS = 10_000;
 
 /** Throws `ConfigError`. */
 export function replicaFrom(flags: ReplicaFlags): ReplicaConfig | null {
-  const { durability, rollBack } = flags;
+  const { durability, rollBack, standby, lease } = flags;
   if (flags.bucket === undefined || flags.bucket === "") {
     if (durability === "bucket") throw new ConfigError("--durability bucket needs --bucket");
     if (rollBack) throw new ConfigError("--roll-back needs --bucket: there is no replica");
+    if (standby) throw new ConfigError("--standby needs --bucket: there is no replica to follow");
+    if (lease !== undefined) throw new ConfigError("--lease needs --bucket: it is kept there");
     return null;
   }
   if (durability === "none") {
     throw new ConfigError(
       "--durability none cannot be replicated: leave out --bucket, or use disk or bucket",
+    );
+  }
+  if (standby && rollBack) {
+    throw new ConfigError(
+      "--standby and --roll-back exclude each other: a standby never gives up what came later",
     );
   }
   return {
@@ -58,6 +73,8 @@ export function replicaFrom(flags: ReplicaFlags): ReplicaConfig | null {
     restoreSnapshots: flags.restoreSnapshots,
     unshippedBytesMax: flags.maxUnshipped,
     rollBack,
+    standby,
+    leaseMs: lease ?? (standby ? LEASE_MS : null),
   };
 }
 

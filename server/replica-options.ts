@@ -85,4 +85,14 @@ export const REPLICA_OPTIONS: readonly Option[] = [
     "ROLL_BACK",
     "make this directory the newest state of the replica, although another came after it",
   ).default(false),
+  option(
+    "--standby",
+    "STANDBY",
+    "follow the replica while another server writes it, and take over when its lease lapses",
+  ).default(false),
+  option(
+    "--lease <duration>",
+    "LEASE",
+    "a standby takes over after so long without a sign of life; 10s with --standby, else none does",
+  ).argParser(parseInterval),
 ];

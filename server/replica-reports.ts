@@ -6,6 +6,8 @@ import type { Restored } from "./replica/restore.ts";
 import type { Verified } from "./replica/verify.ts";
 import { countText, sizeText } from "./sizes.ts";
 
+type SegmentsBehind = NonNullable<RestoreRange["behind"]>;
+
 /** So many invocations are named; `held.json` and the admin API name more. */
 const NAMED_MAX = 20;
 
@@ -114,6 +116,34 @@ export function listText(list: ReplicaList): string {
     ),
     "",
   ].join("\n");
+}
+
+/** For programs; named as the admin API names things. */
+export function listDocument(list: ReplicaList): Readonly<Record<string, unknown>> {
+  const { url, newest, restorePoints, epochs, segments, snapshots, payloads, bytes } = list;
+  return {
+    replica: url,
+    newest: newest === null ? null : { segment: newest.seq, at: rfc3339(newest.timeMs) },
+    bytes,
+    segments,
+    snapshots,
+    payloads,
+    restore_points: restorePoints.map(({ seq, timeMs, epoch, bytes: size, behind }) => ({
+      segment: seq,
+      at: rfc3339(timeMs),
+      epoch,
+      bytes: size,
+      behind: behind === null ? null : behindDocument(behind),
+    })),
+    epochs: epochs.map(({ epoch, seq, timeMs, host }) => {
+      return { epoch, segment: seq, at: rfc3339(timeMs), host };
+    }),
+  };
+}
+
+function behindDocument({ firstSeq, lastSeq, count, bytes, timeMs }: SegmentsBehind) {
+  const at = timeMs === null ? null : rfc3339(timeMs);
+  return { first_segment: firstSeq, last_segment: lastSeq, count, bytes, at };
 }
 
 function sumText({ count, bytes }: Objects, what: string): string {

@@ -28,8 +28,8 @@ export const HELD_PATHS = {
 
 const moment = {
   type: "object",
-  properties: { seq: count, atIso: { type: "string", format: "date-time" } },
-  required: ["seq", "atIso"],
+  properties: { segment: count, at: { type: "string", format: "date-time" } },
+  required: ["segment", "at"],
 };
 
 const ranSince = {
@@ -37,11 +37,12 @@ const ranSince = {
   properties: {
     id: string,
     target: string,
-    statusThen: string,
-    entriesThen: count,
-    statusLatest: { ...string, description: "`gone`: over, and deleted since" },
-    entriesLatest: count,
+    status_then: string,
+    entries_then: { ...count, description: "Of its journal" },
+    status_latest: { ...string, description: "`gone`: over, and deleted since" },
+    entries_latest: count,
   },
+  required: ["id", "target", "status_then", "entries_then", "status_latest", "entries_latest"],
 };
 
 export const HELD_SCHEMAS = {
@@ -49,7 +50,7 @@ export const HELD_SCHEMAS = {
     type: "object",
     properties: {
       held: boolean,
-      restoredTo: moment,
+      restored_to: moment,
       latest: {
         anyOf: [moment, { type: "null" }],
         description: "What the report compares with; null where that could not be had",
@@ -59,8 +60,12 @@ export const HELD_SCHEMAS = {
         description: "Why the latest state is not, or not all, of what there was",
       },
       total: { ...count, description: "Open invocations that went on after the restored state" },
-      unknownCount: { ...count, description: "Invocations that began after it" },
-      invocations: { type: "array", items: ranSince },
+      unknown_count: { ...count, description: "Invocations that began after it" },
+      invocations: {
+        type: "array",
+        items: ranSince,
+        description: "The first thousand of them, in the order of their creation",
+      },
     },
     required: ["held"],
   },

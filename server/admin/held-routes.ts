@@ -5,7 +5,7 @@ import type { Route } from "./routes.ts";
 export interface HeldWork {
   /** What ran after the restored state; null: nothing is held. */
   report(): Readonly<Record<string, unknown>> | null;
-  /** Lets it go, durably. Throws where the disk says no; then it is held as before. */
+  /** Lets it go, durably. Throws where the disk says no; this process then holds on. */
   release(): void;
 }
 

@@ -105,6 +105,11 @@ export class Appender {
     return new Promise((done, failed) => this.#waiters.push({ seq, done, failed }));
   }
 
+  /** Nobody has stored anything behind the newest accepted segment. Also false where this writer is about to. */
+  async isNewest(): Promise<boolean> {
+    return (await this.#options.bucket.get(segmentKey(this.#acceptedSeq + 1))) === null;
+  }
+
   /** What is on its way may still arrive; nobody is told. */
   close(): void {
     this.#fail(new Error("the replica is closed"));

@@ -9,6 +9,7 @@ import { BucketError } from "./bucket-error.ts";
 import { follow, linkOf, readSegment } from "./chain.ts";
 import { claim } from "./claim.ts";
 import { sameBytes } from "./format.ts";
+import { segmentKey, SEGMENTS, seqOfKey } from "./names.ts";
 import {
   isStillClean,
   newId,
@@ -20,6 +21,7 @@ import type { Segment, WalPosition } from "./segment.ts";
 import { nextSeq } from "./segment-codec.ts";
 import { isSameGeneration } from "./wal.ts";
 import type { WalThread } from "./wal-thread.ts";
+import { firstBehindWindow } from "./whole-history.ts";
 
 /**
  * - moved-on: another server has written to the history since
@@ -99,6 +101,24 @@ export async function attach(
   }
 }
 
+/** Whether another server has written the history since this directory did. Throws `AttachError` where the two never fitted. */
+export async function hasMovedOn(
+  options: Pick<AttachOptions, "bucket" | "directory">,
+): Promise<boolean> {
+  const file = readReplicaFile(options.directory);
+  try {
+    const { last } = await tailFor({ ...options, rollBack: false }, file);
+    // Whoever claimed it may be about to store a state: only a start that is told to may go on from there.
+    if (file === null && last !== null) throw notReplicated(options);
+    return false;
+  } catch (error) {
+    const isOlder = error instanceof AttachError && error.code === "moved-on";
+    // A state of the past is there on purpose.
+    if (isOlder && file?.rolledBack === false) return true;
+    throw error;
+  }
+}
+
 type Pause = (error: BucketError) => Promise<void>;
 
 /** Again and again, while it fails in a way that passes. */
@@ -113,7 +133,9 @@ export async function patiently<T>(run: () => Promise<T>, pause: Pause): Promise
   }
 }
 
-async function tailFor(options: AttachOptions, file: ReplicaFile | null): Promise<Tail> {
+type TailOptions = Pick<AttachOptions, "bucket" | "directory" | "rollBack">;
+
+async function tailFor(options: TailOptions, file: ReplicaFile | null): Promise<Tail> {
   const { bucket, directory } = options;
   const first = await readSegment(bucket, 1);
   if (first === null) {
@@ -125,11 +147,9 @@ async function tailFor(options: AttachOptions, file: ReplicaFile | null): Promis
     );
   }
   if (file === null) {
-    throw new AttachError(
-      "not-replicated",
-      `${bucket.url} holds the replica of another directory: to go on from it, start with an empty --data; ` +
-        `to replicate ${directory}, give it a prefix of its own`,
-    );
+    const last = await lastOfClaimsAlone(bucket, first);
+    if (last !== null) return { last, state: null };
+    throw notReplicated(options);
   }
   if (!sameBytes(file.replicaId, first.head.replicaId)) {
     throw new AttachError(
@@ -142,7 +162,21 @@ async function tailFor(options: AttachOptions, file: ReplicaFile | null): Promis
   return await tailBehind(options, file);
 }
 
-async function tailBehind(options: AttachOptions, file: ReplicaFile): Promise<Tail> {
+/** Not null where servers made themselves the writer and none has come to store a state: anybody may go on from that. */
+async function lastOfClaimsAlone(bucket: Bucket, first: Segment): Promise<Segment | null> {
+  let last = first;
+  for await (const segment of follow(bucket, linkOf(first))) {
+    if (segment.content.kind !== "claim") return null;
+    last = segment;
+  }
+  // Retention may have deleted what follows, but never all of it.
+  for await (const { key } of bucket.list(SEGMENTS, segmentKey(nextSeq(last) - 1))) {
+    if (seqOfKey(key) !== null) return null;
+  }
+  return last;
+}
+
+async function tailBehind(options: TailOptions, file: ReplicaFile): Promise<Tail> {
   const { bucket, rollBack } = options;
   let last = await readSegment(bucket, file.shippedSeq);
   if (last === null) throw movedOn(options, "its last segment is deleted there already");
@@ -161,7 +195,17 @@ async function tailBehind(options: AttachOptions, file: ReplicaFile): Promise<Ta
     last = segment;
     if (segment.content.kind !== "claim") state = segment;
   }
+  if (await isCutOff(bucket, last))
+    throw movedOn(options, "what comes after its last segment is deleted there already");
   return { last, state };
+}
+
+/** This is not the end: retention has deleted what follows, and left a claim. */
+async function isCutOff(bucket: Bucket, last: Segment): Promise<boolean> {
+  const next = nextSeq(last);
+  if ((await firstBehindWindow(bucket, next)) === null) return false;
+  // It may have been stored since it was asked for.
+  return (await readSegment(bucket, next)) === null;
 }
 
 /** Where the history's state is in the log of this directory. */
@@ -189,7 +233,18 @@ function isUnchanged(databaseFile: string, { clean }: ReplicaFile): boolean {
   return clean !== null && fs.existsSync(databaseFile) && isStillClean(databaseFile, clean);
 }
 
-function movedOn({ bucket, directory }: AttachOptions, why: string): AttachError {
+function notReplicated({
+  bucket,
+  directory,
+}: Pick<AttachOptions, "bucket" | "directory">): AttachError {
+  return new AttachError(
+    "not-replicated",
+    `${bucket.url} holds the replica of another directory: to go on from it, start with an empty --data; ` +
+      `to replicate ${directory}, give it a prefix of its own`,
+  );
+}
+
+function movedOn({ bucket, directory }: TailOptions, why: string): AttachError {
   return new AttachError(
     "moved-on",
     `the history in ${bucket.url} has moved on without ${directory}: ${why}. Move the directory away and start with an ` +
@@ -198,7 +253,7 @@ function movedOn({ bucket, directory }: AttachOptions, why: string): AttachError
   );
 }
 
-function rolledBack({ directory }: AttachOptions): AttachError {
+function rolledBack({ directory }: TailOptions): AttachError {
   return new AttachError(
     "moved-on",
     `${directory} was restored to an earlier moment: to make that the newest state of the replica, start once with ` +

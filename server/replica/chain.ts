@@ -6,8 +6,8 @@ import { segmentKey } from "./names.ts";
 import type { Segment } from "./segment.ts";
 import { decodeSegment, nextSeq } from "./segment-codec.ts";
 
-/** So many GETs are under way at once. */
-const AHEAD = 16;
+/** So many GETs are under way at once, at most. */
+const AHEAD_MAX = 16;
 
 /** A place in the history: the segment that was read last, and what has to follow. */
 export interface ChainLink {
@@ -35,14 +35,22 @@ export async function readSegment(bucket: Bucket, seq: number): Promise<Segment 
   }
 }
 
-/** What comes behind `from`, until the store has no next number. Throws `DamageError` where the chain is broken. */
-export async function* follow(bucket: Bucket, from: ChainLink): AsyncGenerator<Segment> {
+/**
+ * What comes behind `from`, until the store has no next number. Throws `DamageError` where the chain is broken. So many GETs are
+ * under way at first, and twice as many after each segment that is there.
+ */
+export async function* follow(
+  bucket: Bucket,
+  from: ChainLink,
+  aheadAtFirst = AHEAD_MAX,
+): AsyncGenerator<Segment> {
   let link = from;
+  let count = aheadAtFirst;
   let ahead = new Map<number, Promise<Segment | null>>();
   for (;;) {
     // A claim leads elsewhere than to the number after it: what was asked for in between is nobody's.
     const kept = new Map<number, Promise<Segment | null>>();
-    for (let seq = link.next; seq < link.next + AHEAD; seq += 1) {
+    for (let seq = link.next; seq < link.next + count; seq += 1) {
       kept.set(seq, ahead.get(seq) ?? reading(bucket, seq));
     }
     ahead = kept;
@@ -51,6 +59,7 @@ export async function* follow(bucket: Bucket, from: ChainLink): AsyncGenerator<S
     checkLink(link, segment);
     yield segment;
     link = linkOf(segment);
+    count = Math.min(AHEAD_MAX, count * 2);
   }
 }
 

@@ -178,6 +178,19 @@ export function encodeSnapshot(
   return { bytes: new Uint8Array(Buffer.concat([...parts, bytes])), hash };
 }
 
+/** The whole image, in blocks of two pages. */
+export function encodeSnapshotOf(
+  head: SnapshotHead,
+  image: Uint8Array,
+): { readonly bytes: Uint8Array; readonly hash: Uint8Array } {
+  const encoder = new SnapshotEncoder(head);
+  const parts = [encoder.header()];
+  for (let at = 0; at < image.length; at += 2 * PAGE_BYTES)
+    parts.push(encoder.block(at / PAGE_BYTES + 1, image.subarray(at, at + 2 * PAGE_BYTES)));
+  const { bytes, hash } = encoder.end();
+  return { bytes: new Uint8Array(Buffer.concat([...parts, bytes])), hash };
+}
+
 /** The bytes with another field, and a hash that is right again: what only a check of the field finds. */
 export function resealed(bytes: Uint8Array, change: (bytes: Buffer) => void): Uint8Array {
   const copy = Buffer.from(bytes);

@@ -1,6 +1,7 @@
 /** `held.json` in a data directory: it was restored to an earlier moment, and nothing goes out before an operator says so. */
 import fs from "node:fs";
 import path from "node:path";
+import { syncDirectory } from "./replica-file.ts";
 
 const FILE = "held.json";
 
@@ -42,11 +43,14 @@ export interface HeldReport extends Comparison {
   readonly problem: string | null;
 }
 
+/** What `held.json` holds, and `GET /held` answers with. */
+export type HeldDocument = Readonly<Record<string, unknown>>;
+
 /** Durable once the directory is synced. */
 export function writeHeldFile(directory: string, report: HeldReport): void {
   const fd = fs.openSync(path.join(directory, FILE), "w", 0o600);
   try {
-    fs.writeFileSync(fd, `${JSON.stringify(report, null, 1)}\n`);
+    fs.writeFileSync(fd, `${JSON.stringify(documentOf(report), null, 1)}\n`);
     fs.fsyncSync(fd);
   } finally {
     fs.closeSync(fd);
@@ -54,7 +58,7 @@ export function writeHeldFile(directory: string, report: HeldReport): void {
 }
 
 /** Null: nothing is held. A file that cannot be read holds all the same. */
-export function readHeldFile(directory: string): Readonly<Record<string, unknown>> | null {
+export function readHeldFile(directory: string): HeldDocument | null {
   const file = path.join(directory, FILE);
   let text: string;
   try {
@@ -64,8 +68,9 @@ export function readHeldFile(directory: string): Readonly<Record<string, unknown
     throw error;
   }
   try {
-    const report: unknown = JSON.parse(text);
-    if (typeof report === "object" && report !== null) return { ...report };
+    const document: unknown = JSON.parse(text);
+    const report = reportOf(document);
+    if (report !== null) return documentOf(report);
   } catch {
     // Said below.
   }
@@ -75,10 +80,78 @@ export function readHeldFile(directory: string): Readonly<Record<string, unknown
 /** Durable when it returns. */
 export function removeHeldFile(directory: string): void {
   fs.rmSync(path.join(directory, FILE), { force: true });
-  const folder = fs.openSync(directory, "r");
+  syncDirectory(directory);
+}
+
+function documentOf({ restoredTo, latest, problem, ...compared }: HeldReport): HeldDocument {
+  return {
+    restored_to: momentDocument(restoredTo),
+    latest: latest === null ? null : momentDocument(latest),
+    problem,
+    total: compared.total,
+    unknown_count: compared.unknownCount,
+    invocations: compared.invocations.map((each) => ({
+      id: each.id,
+      target: each.target,
+      status_then: each.statusThen,
+      entries_then: each.entriesThen,
+      status_latest: each.statusLatest,
+      entries_latest: each.entriesLatest,
+    })),
+  };
+}
+
+function momentDocument({ seq, atIso }: HistoryMoment): HeldDocument {
+  return { segment: seq, at: atIso };
+}
+
+/** Null where it is not what `writeHeldFile` writes. */
+export function reportOf(document: unknown): HeldReport | null {
   try {
-    fs.fsyncSync(folder);
-  } finally {
-    fs.closeSync(folder);
+    const { restored_to: to, latest, problem, invocations, ...counts } = objectOf(document);
+    if (!Array.isArray(invocations)) return null;
+    return {
+      restoredTo: momentOf(to),
+      latest: latest === null ? null : momentOf(latest),
+      problem: problem === null ? null : textOf(problem),
+      total: countOf(counts["total"]),
+      unknownCount: countOf(counts["unknown_count"]),
+      invocations: invocations.map(invocationOf),
+    };
+  } catch (error) {
+    if (error instanceof TypeError) return null;
+    throw error;
   }
+}
+
+function momentOf(value: unknown): HistoryMoment {
+  const { segment, at } = objectOf(value);
+  return { seq: countOf(segment), atIso: textOf(at) };
+}
+
+function invocationOf(value: unknown): HeldInvocation {
+  const each = objectOf(value);
+  return {
+    id: textOf(each["id"]),
+    target: textOf(each["target"]),
+    statusThen: textOf(each["status_then"]),
+    entriesThen: countOf(each["entries_then"]),
+    statusLatest: textOf(each["status_latest"]),
+    entriesLatest: countOf(each["entries_latest"]),
+  };
+}
+
+function objectOf(value: unknown): Record<string, unknown> {
+  if (typeof value !== "object" || value === null) throw new TypeError("an object is missing");
+  return { ...value };
+}
+
+function textOf(value: unknown): string {
+  if (typeof value !== "string") throw new TypeError("a text is missing");
+  return value;
+}
+
+function countOf(value: unknown): number {
+  if (typeof value !== "number") throw new TypeError("a number is missing");
+  return value;
 }

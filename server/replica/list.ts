@@ -6,7 +6,8 @@ import { DamageError } from "./damage-error.ts";
 import { BLOBS, SEGMENTS, seqOfKey } from "./names.ts";
 import { listSnapshots } from "./restore-point.ts";
 import type { Segment } from "./segment.ts";
-import { CLAIM_BYTES, WINDOW } from "./segment-codec.ts";
+import { CLAIM_BYTES } from "./segment-codec.ts";
+import { isSkipped } from "./whole-history.ts";
 
 export interface ReplicaList {
   readonly url: string;
@@ -68,17 +69,20 @@ export async function listReplica(bucket: Bucket): Promise<ReplicaList> {
     if (seq !== null) all.push({ seq, size });
   }
   const claims = all.filter(({ size }) => size === CLAIM_BYTES);
-  const read = all.filter(({ seq }) => !isSkipped(claims, seq));
+  const claimSeqs = claims.map(({ seq }) => seq);
+  const read = all.filter(({ seq }) => !isSkipped(claimSeqs, seq));
   const listed = await listSnapshots(bucket);
-  const restorePoints: RestoreRange[] = [];
-  for (const [index, { seq, epoch, size }] of listed.entries()) {
+  const counting: { readonly segment: Segment; readonly size: number }[] = [];
+  for (const { seq, epoch, size } of listed) {
     const segment = await readable(bucket, seq);
-    if (segment?.head.epoch !== epoch) continue;
-    const next = listed[index + 1]?.seq ?? Number.POSITIVE_INFINITY;
-    const behind = await behindOf(
-      bucket,
-      read.filter((each) => each.seq > seq && each.seq < next),
-    );
+    if (segment?.head.epoch === epoch) counting.push({ segment, size });
+  }
+  const restorePoints: RestoreRange[] = [];
+  for (const [index, { segment, size }] of counting.entries()) {
+    const { seq, epoch } = segment.head;
+    const next = counting[index + 1]?.segment.head.seq ?? Number.POSITIVE_INFINITY;
+    const range = read.filter((each) => each.seq > seq && each.seq < next);
+    const behind = await behindOf(bucket, range);
     restorePoints.push({ ...momentOf(segment), epoch, bytes: size, behind });
   }
   const payloads = await objectsOf(bucket.list(BLOBS));
@@ -95,12 +99,6 @@ export async function listReplica(bucket: Bucket): Promise<ReplicaList> {
     payloads,
     bytes: segments.bytes + snapshots.bytes + payloads.bytes,
   };
-}
-
-/** In the window behind a claim: nobody reads it. `claims` rise. */
-function isSkipped(claims: readonly Stored[], seq: number): boolean {
-  const before = claims.findLast((claim) => claim.seq < seq);
-  return before !== undefined && seq < before.seq + WINDOW;
 }
 
 async function behindOf(bucket: Bucket, range: readonly Stored[]): Promise<RestoreRange["behind"]> {

@@ -14,7 +14,8 @@ import {
   type RestorePoint,
 } from "./restore-point.ts";
 import type { Segment } from "./segment.ts";
-import { followWhole } from "./whole-history.ts";
+import { CLAIM_BYTES } from "./segment-codec.ts";
+import { followWhole, isSkipped } from "./whole-history.ts";
 
 export interface MaterialiseOptions {
   readonly bucket: Bucket;
@@ -69,10 +70,15 @@ class Materialising {
     const [damage] = this.#damages;
     if (damage !== undefined) throw new DamageError(damage);
     const [earliest] = snapshots;
-    if (earliest !== undefined) throw await this.#tooEarly(earliest);
+    if (earliest !== undefined && point.kind !== "latest") throw await this.#tooEarly(snapshots);
     // Nothing is decided by what a list lacks.
     const first = await readSegment(bucket, 1);
-    return first === null ? null : await this.#goOn(first, false);
+    const made = first === null ? null : await this.#goOn(first, false);
+    if (made === null && earliest !== undefined && (await hasStates(bucket))) {
+      const { key, seq } = earliest;
+      throw new DamageError(`segment ${seq} is missing, of which ${key} is the state`);
+    }
+    return made;
   }
 
   /** Null where the snapshot does not count, or is behind the point. */
@@ -103,8 +109,9 @@ class Materialising {
       }
     } catch (error) {
       if (!(error instanceof DamageError)) throw error;
-      if (!isTolerant || !walk.hasState) throw this.#broken(error, walk);
-      this.#damages.push(error.message);
+      if (walk.isAtPoint) walk.breakOff();
+      else if (isTolerant && walk.hasState) this.#damages.push(error.message);
+      else throw this.#broken(error, walk);
     }
     return walk.end(this.#damages);
   }
@@ -126,14 +133,30 @@ class Materialising {
     );
   }
 
-  async #tooEarly({ seq }: ListedSnapshot): Promise<RestoreError> {
+  /** Says which state is the first that can be had. */
+  async #tooEarly(snapshots: readonly ListedSnapshot[]): Promise<RestoreError> {
     const { bucket } = this.#options;
-    const atMs = (await readSegment(bucket, seq))?.head.timeMs;
-    const of = atMs === undefined ? "" : ` of ${rfc3339(atMs)}`;
-    return new RestoreError(
-      `${bucket.url} has no state so early: the first one is that after segment ${seq}${of}`,
-    );
+    for (const { seq, epoch } of snapshots) {
+      const segment = await readSegment(bucket, seq);
+      if (segment === null || segment.head.epoch !== epoch) continue;
+      return new RestoreError(
+        `${bucket.url} has no state so early: the first one is that after segment ${seq} of ${rfc3339(segment.head.timeMs)}`,
+      );
+    }
+    return new RestoreError(`${bucket.url} has no state so early`);
   }
+}
+
+/** Somebody has stored more than claims, where it is read. */
+async function hasStates(bucket: Bucket): Promise<boolean> {
+  const claimSeqs: number[] = [];
+  for await (const { key, size } of bucket.list(SEGMENTS)) {
+    const seq = seqOfKey(key);
+    if (seq === null) continue;
+    if (size === CLAIM_BYTES) claimSeqs.push(seq);
+    else if (!isSkipped(claimSeqs, seq)) return true;
+  }
+  return false;
 }
 
 /** From segment to segment. */
@@ -148,6 +171,8 @@ class Walk {
   #snapshotSeq: number;
   #segments = 0;
   #hasState: boolean;
+  /** Something is behind the point, and cannot be read. */
+  #isBrokenOff = false;
 
   constructor(
     options: MaterialiseOptions,
@@ -168,6 +193,16 @@ class Walk {
 
   get hasState(): boolean {
     return this.#hasState;
+  }
+
+  /** What comes next is behind the point, whatever it is. */
+  get isAtPoint(): boolean {
+    const { point } = this.#options;
+    return this.#hasState && point.kind === "segment" && this.#last.head.seq === point.seq;
+  }
+
+  breakOff(): void {
+    this.#isBrokenOff = true;
   }
 
   /** False: it is behind the point. */
@@ -200,7 +235,7 @@ class Walk {
 
   end(damages: readonly string[]): Materialised | null {
     const { bucket, point } = this.#options;
-    const isNewest = this.#beyond === null;
+    const isNewest = this.#beyond === null && !this.#isBrokenOff;
     const { seq } = this.#last.head;
     if (point.kind === "segment" && seq < point.seq) throw this.#noSuch(point.seq, seq);
     if (!this.#hasState) {

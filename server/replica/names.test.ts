@@ -5,6 +5,7 @@ import {
   blobKey,
   BLOBS,
   fromHex,
+  leaseKey,
   parseBlobKey,
   parseSnapshotKey,
   segmentKey,
@@ -25,6 +26,7 @@ describe("a key", () => {
   it("looks as the format says", () => {
     assert.equal(segmentKey(31), "segments/000000000000001f");
     assert.equal(snapshotKey(31, 2), "snapshots/000000000000001f-00000002");
+    assert.equal(leaseKey(26), "leases/0000001a");
     const hash = new Uint8Array(32).fill(0xab);
     const id = new Uint8Array(8).fill(0x01);
     assert.equal(blobKey({ hash, id }), `blobs/${"ab".repeat(32)}-${"01".repeat(8)}`);

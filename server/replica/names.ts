@@ -5,6 +5,7 @@ import type { BlobRef } from "./segment.ts";
 export const SEGMENTS = "segments/";
 export const SNAPSHOTS = "snapshots/";
 export const BLOBS = "blobs/";
+const LEASES = "leases/";
 
 const SEQ_DIGITS = 16;
 const EPOCH_DIGITS = 8;
@@ -34,6 +35,10 @@ export function parseSnapshotKey(
   const seq = numberOf(match?.[1]);
   const epoch = numberOf(match?.[2]);
   return seq === null || epoch === null ? null : { seq, epoch };
+}
+
+export function leaseKey(epoch: number): string {
+  return LEASES + digits(epoch, EPOCH_DIGITS);
 }
 
 export function blobKey({ hash, id }: Pick<BlobRef, "hash" | "id">): string {

@@ -280,6 +280,47 @@ describe("cuts of a write-ahead log", () => {
     db.close();
   });
 
+  it("are lost where one transaction changed more than a segment may hold, and many small ones are not", () => {
+    const db = openWal(path.join(directory(), "large.db"));
+    db.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, body BLOB)");
+    const begun = cut(db.name, upTo(db, "start"));
+    assertCut(begun);
+    const most = 10 * 4096;
+    const insert = db.prepare("INSERT INTO t (body) VALUES (zeroblob(3000))");
+    for (let count = 0; count < 100; count += 1) insert.run();
+    let { position } = begun;
+    const { toFrame } = upTo(db, position);
+    while (position.frame < toFrame) {
+      const part = cut(db.name, upTo(db, position), most);
+      assertCut(part);
+      assert.ok(part.pageCount <= 14, "a cut ends once it is long");
+      position = part.position;
+    }
+    db.exec("UPDATE t SET body = zeroblob(3001)");
+    assert.deepEqual(cut(db.name, upTo(db, position), most), {
+      lost: `one transaction changed more than ${most} bytes`,
+    });
+    assertCut(cut(db.name, upTo(db, position)));
+    db.close();
+  });
+
+  it("are lost where somebody emptied the log, unless it was allowed to start over there", () => {
+    const db = openWal(path.join(directory(), "emptied.db"));
+    db.exec("CREATE TABLE t (x); INSERT INTO t VALUES (1)");
+    const begun = cut(db.name, upTo(db, "start"));
+    assertCut(begun);
+    const from = begun.position;
+    db.exec("INSERT INTO t VALUES (2)");
+    db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    const empty = { ...upTo(db, from), toFrame: 0, toSalt1: 0 };
+    assert.deepEqual(cut(db.name, empty), {
+      lost: "the write-ahead log was emptied before all of it was shipped",
+    });
+    assertCut(cut(db.name, { ...empty, restarted: true }));
+    assertCut(cut(db.name, { ...empty, from: "start" }));
+    db.close();
+  });
+
   it("never end within a transaction", () => {
     const db = openWal(path.join(directory(), "some.db"));
     db.exec("CREATE TABLE t (x)");

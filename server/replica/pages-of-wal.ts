@@ -34,12 +34,24 @@ export interface Lost {
   readonly lost: string;
 }
 
+/**
+ * What one transaction may have changed so that it is shipped as a delta: its pages are in memory four times over, and the numbers of
+ * a segment end at 4 GiB. A base stands for more than that, whatever its size.
+ */
+const TRANSACTION_BYTES_MAX = 256 * 1024 * 1024;
+
 /** Where a database is that has no log. */
 export const NO_LOG: WalPosition = { salt1: 0, salt2: 0, frame: 0, checksum1: 0, checksum2: 0 };
 
-export function cut(databaseFile: string, request: CutRequest): Cut | Lost {
-  const { from, toFrame, toSalt1 } = request;
+export function cut(
+  databaseFile: string,
+  request: CutRequest,
+  transactionBytesMax = TRANSACTION_BYTES_MAX,
+): Cut | Lost {
+  const { from, restarted, toFrame, toSalt1 } = request;
   const position = from === "start" ? NO_LOG : from;
+  if (toFrame === 0 && position.frame > 0 && !restarted)
+    return { lost: "the write-ahead log was emptied before all of it was shipped" };
   const isAtEnd = toFrame === 0 || (position.frame === toFrame && position.salt1 === toSalt1);
   return WalFile.with(databaseFile, (wal) => {
     if (isAtEnd) return nothing(wal, position, request);
@@ -47,7 +59,7 @@ export function cut(databaseFile: string, request: CutRequest): Cut | Lost {
     if (wal === null || header === null) return { lost: "the write-ahead log is gone" };
     const begin = beginning(header, position, request);
     if ("lost" in begin) return begin;
-    return cutFrom(wal, header, begin, request);
+    return cutFrom(wal, header, begin, request, transactionBytesMax);
   });
 }
 
@@ -87,21 +99,28 @@ function cutFrom(
   wal: WalFile,
   header: WalHeader,
   begin: WalPosition,
-  { toFrame, rawBytesMax, blobs }: CutRequest,
+  request: CutRequest,
+  transactionBytesMax: number,
 ): Cut | Lost {
+  const { toFrame, blobs } = request;
+  const rawBytesMax = Math.min(request.rawBytesMax, transactionBytesMax);
   if (begin.frame > toFrame)
     return { lost: "the write-ahead log is shorter than what was shipped" };
   const set = new PageSet();
+  // The cut ends with the commit that makes it long: what is more than this is of one transaction.
+  const bytesMax = rawBytesMax + transactionBytesMax;
   let databasePages = 0;
   let isWhole = false;
   const position = wal.scan(header, begin, toFrame, (cursor, page) => {
     set.put(cursor.page, page);
     isWhole = cursor.databasePages > 0;
-    if (!isWhole) return true;
+    if (!isWhole) return set.size * PAGE_BYTES <= bytesMax;
     databasePages = cursor.databasePages;
     set.truncate(databasePages);
     return set.size * PAGE_BYTES < rawBytesMax;
   });
+  if (!isWhole && set.size * PAGE_BYTES > bytesMax)
+    return { lost: `one transaction changed more than ${transactionBytesMax} bytes` };
   if (position.frame < toFrame && (!isWhole || set.size * PAGE_BYTES < rawBytesMax))
     return { lost: `frame ${position.frame + 1} of the write-ahead log is damaged` };
   if (!isWhole) throw new Error(`frame ${toFrame} of the write-ahead log ends no transaction`);

@@ -5,7 +5,7 @@ type Done = (error: Error | null) => void;
 /** Where a segment brings the history to. */
 export interface Mark {
   readonly seq: number;
-  /** Commits that are in it or before it; null: it ends within what was to be cut. */
+  /** Commits that are in it or before it; null: that is not known yet. */
   readonly commits: number | null;
   /** When the oldest of them was made. */
   readonly sinceMs: number;
@@ -28,11 +28,6 @@ export class Progress {
     return this.#shippedCommits;
   }
 
-  /** Segments are under way. */
-  get isUnderWay(): boolean {
-    return this.#marks.length > 0;
-  }
-
   /** Of the oldest segment under way. */
   get sinceMs(): number | null {
     return this.#marks[0]?.sinceMs ?? null;
@@ -45,6 +40,13 @@ export class Progress {
 
   appended(mark: Mark): void {
     this.#marks.push(mark);
+  }
+
+  /** So many commits are in what was appended so far: also those that came while it was cut, and are in it by chance. */
+  covered(commits: number): void {
+    const last = this.#marks.pop();
+    if (last === undefined) this.shipped(commits);
+    else this.#marks.push({ ...last, commits: Math.max(last.commits ?? 0, commits) });
   }
 
   /** In the order of the numbers. */

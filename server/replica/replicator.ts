@@ -10,6 +10,7 @@ import type { BlobSource } from "./blob-source.ts";
 import { BlobUploader } from "./blob-uploader.ts";
 import type { Bucket } from "./bucket.ts";
 import type { BucketWatch, Trouble } from "./bucket-watch.ts";
+import { DamageError } from "./damage-error.ts";
 import type { FencedError } from "./fenced-error.ts";
 import { cleanState, readReplicaFile, type ReplicaFile, writeReplicaFile } from "./replica-file.ts";
 import type { RetentionPolicy } from "./retention.ts";
@@ -22,13 +23,16 @@ import type { Source } from "./source.ts";
 import { sweep } from "./sweep.ts";
 import type { WalThread } from "./wal-thread.ts";
 
+/** Payloads that no row names are looked for this often: they come of deaths alone, and the look lists all payloads. */
+const ORPHANS_MS = 24 * 60 * 60 * 1000;
+
 export interface ReplicatorOptions {
   readonly bucket: Bucket;
   readonly watch: BucketWatch;
   readonly attachment: Attachment;
   readonly source: Source;
   /** Of that store; closed with the replicator. */
-  readonly pages: WalThread;
+  readonly pages: Pick<WalThread, "cut" | "pin" | "write" | "release" | "close">;
   readonly blobs: BlobSource;
   readonly directory: string;
   readonly isEager: boolean;
@@ -72,6 +76,7 @@ export class Replicator implements Shipping {
   #acceptedSeq: number;
   #acceptedSinceSnapshot = 0;
   #isSnapshotting = false;
+  #orphansDueMs = 0;
   #cancelSnapshot: (() => void) | null = null;
   #closed = false;
 
@@ -82,7 +87,15 @@ export class Replicator implements Shipping {
     this.#options = options;
     this.#file = file;
     this.#acceptedSeq = attachment.end.seq - WINDOW;
-    this.#uploader = new BlobUploader(bucket, blobs);
+    this.#uploader = new BlobUploader({
+      bucket,
+      source: blobs,
+      onMissing: ({ hash }) =>
+        options.log.error("payload-missing", {
+          file: blobs.blobFile(hash),
+          meaning: "neither this directory nor the bucket has it: what refers to it cannot go on",
+        }),
+    });
     this.#appender = this.#makeAppender();
     const { identity } = attachment;
     this.#snapshotter = new Snapshotter({
@@ -105,7 +118,8 @@ export class Replicator implements Shipping {
         options.log.warn("replica-continuity-lost", { reason, follows: "a snapshot" }),
     });
     source.replicate({
-      mayStartOver: this.#shipper.mayStartOver,
+      // A log that starts over has one more commit: not once the last ones are to be shipped.
+      mayStartOver: (done) => this.#shipper.mayStartOver((ok) => done(ok && !this.#closed)),
       commitGate: () => this.#shipper.commitGate,
     });
   }
@@ -239,8 +253,24 @@ export class Replicator implements Shipping {
     if (taken === null) return;
     this.#snapshotted(taken.seq);
     log.info("snapshot", { ...taken, tookMs: Math.round(monotonicMs() - beganMs) });
-    const swept = await sweep(this.#options);
-    if (swept.snapshots + swept.segments + swept.blobs > 0) log.info("replica-swept", { ...swept });
+    await this.#sweep();
+  }
+
+  /** What is damaged in the bucket keeps retention from its work, but not this server from its own. */
+  async #sweep(): Promise<void> {
+    const { log } = this.#options;
+    const nowMs = this.#options.nowMs();
+    const findsOrphans = nowMs >= this.#orphansDueMs;
+    if (findsOrphans) this.#orphansDueMs = nowMs + ORPHANS_MS;
+    const isStillWriter = () => this.#appender.isNewest();
+    try {
+      const swept = await sweep({ ...this.#options, findsOrphans, isStillWriter });
+      const isAnything = swept.snapshots + swept.segments + swept.blobs > 0;
+      if (isAnything) log.info("replica-swept", { ...swept });
+    } catch (error) {
+      if (!(error instanceof DamageError)) throw error;
+      log.error("replica-not-swept", { reason: error.message, do: "run holdfast replica verify" });
+    }
   }
 
   #snapshotted(seq: number): void {

@@ -1,32 +1,19 @@
 /**
  * Makes a data directory what the history says it is: a snapshot, the segments behind it, and the payloads they name. All of it is
- * made and verified in a folder of its own; the database moves last, so that a directory without one is restored anew.
+ * made and verified in a folder of its own.
  */
 import fs from "node:fs";
-import path from "node:path";
 import { rfc3339 } from "../base/rfc3339.ts";
-import { downloadBlobs } from "./blob-download.ts";
 import type { Bucket } from "./bucket.ts";
 import { readSegment } from "./chain.ts";
 import { DamageError } from "./damage-error.ts";
-import {
-  type Comparison,
-  type HeldReport,
-  type HistoryMoment,
-  removeHeldFile,
-  writeHeldFile,
-} from "./held-file.ts";
+import type { Comparison, HeldReport, HistoryMoment } from "./held-file.ts";
 import { type Materialised, materialise } from "./materialise.ts";
 import { Meter, type ReadSoFar } from "./meter.ts";
-import { cleanState, newId, syncDirectory, writeReplicaFile } from "./replica-file.ts";
+import { RestoreFolder } from "./restore-folder.ts";
 import type { PastPoint } from "./restore-point.ts";
 import type { BlobRef, Segment } from "./segment.ts";
 import { type SuccessionOptions, succeed } from "./succession.ts";
-
-const DATABASE_FILE = "holdfast.db";
-const BLOBS = "blobs";
-/** What is being restored; begun anew when it is found at a start. */
-const UNFINISHED = "restore.tmp";
 
 interface CommonOptions {
   readonly bucket: Bucket;
@@ -74,39 +61,35 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
   const { bucket, directory } = options;
   if (options.point.kind === "latest" && (await readSegment(bucket, 1)) === null)
     return { kind: "empty" };
-  const folder = path.join(directory, UNFINISHED);
-  fs.rmSync(folder, { recursive: true, force: true });
-  fs.mkdirSync(path.join(folder, BLOBS), { recursive: true, mode: 0o700 });
+  const folder = RestoreFolder.make(directory);
   try {
     return await new Restoring(options, folder).run();
   } finally {
-    fs.rmSync(folder, { recursive: true, force: true });
+    folder.remove();
   }
 }
 
 class Restoring {
   readonly #options: RestoreOptions;
-  readonly #folder: string;
-  readonly #file: string;
+  readonly #folder: RestoreFolder;
   readonly #meter: Meter;
-  readonly #writerId = newId();
   #blobs = 0;
 
-  constructor(options: RestoreOptions, folder: string) {
+  constructor(options: RestoreOptions, folder: RestoreFolder) {
     this.#options = options;
     this.#folder = folder;
-    this.#file = path.join(folder, DATABASE_FILE);
     this.#meter = new Meter(options.onProgress);
   }
 
   async run(): Promise<Restored> {
     const { bucket, point } = this.#options;
-    const made = await materialise({ bucket, file: this.#file, point, meter: this.#meter });
+    const { file } = this.#folder;
+    const made = await materialise({ bucket, file, point, meter: this.#meter });
     if (made === null) return { kind: "empty" };
     await this.#complete();
     const held = await this.#report(made);
     const { last, epoch } = await this.#end(made);
-    this.#place(last, epoch, held);
+    this.#folder.place(last, epoch, held);
     const { seq, timeMs } = last.head;
     const { snapshotSeq, segments, damages } = made;
     const facts = { seq, timeMs, snapshotSeq, segments, damages, held };
@@ -115,13 +98,13 @@ class Restoring {
 
   /** Looks at the database as SQLite does, and brings what it refers to. */
   async #complete(): Promise<void> {
-    const refs = this.#options.inspect(this.#file);
+    const refs = this.#options.inspect(this.#folder.file);
     this.#blobs = refs.length;
     await this.#download(refs);
   }
 
   async #download(refs: readonly BlobRef[]): Promise<void> {
-    await downloadBlobs(this.#options.bucket, refs, path.join(this.#folder, BLOBS), this.#meter);
+    await this.#folder.download(this.#options.bucket, refs, this.#meter);
   }
 
   /** Where the history goes on from. Epoch 0: whatever follows is another server's. */
@@ -129,8 +112,9 @@ class Restoring {
     const options = this.#options;
     if (options.compare !== undefined || options.succession === undefined)
       return { last, epoch: 0 };
-    const state = { file: this.#file, last, meter: this.#meter };
-    const writer = { ...options.succession, writerId: this.#writerId };
+    const { file, writerId } = this.#folder;
+    const state = { file, last, meter: this.#meter };
+    const writer = { ...options.succession, writerId };
     const { claim, blobs, isReplaced } = await succeed(options.bucket, state, writer);
     if (isReplaced) await this.#complete();
     else await this.#download(blobs);
@@ -142,14 +126,14 @@ class Restoring {
     const options = this.#options;
     if (isNewest || options.compare === undefined) return null;
     const restoredTo = momentOf(last);
-    const file = path.join(this.#folder, "latest.db");
+    const file = this.#folder.fileBeside("latest.db");
     const { bucket, compare } = options;
     const request = { bucket, file, point: { kind: "latest" }, meter: this.#meter } as const;
     try {
       const latest = await materialise({ ...request, isTolerant: true });
       if (latest === null) throw new DamageError("there is no state any more");
       const [problem = null] = latest.damages;
-      const compared = compare(this.#file, file);
+      const compared = comparedBy(() => compare(this.#folder.file, file));
       return { restoredTo, latest: momentOf(latest.last), problem, ...compared };
     } catch (error) {
       // A damaged end is what such a restore is for.
@@ -160,31 +144,15 @@ class Restoring {
       fs.rmSync(file, { force: true });
     }
   }
+}
 
-  #place(last: Segment, epoch: number, held: HeldReport | null): void {
-    const { directory } = this.#options;
-    const blobs = path.join(this.#folder, BLOBS);
-    for (const name of fs.readdirSync(blobs)) syncDirectory(path.join(blobs, name));
-    syncDirectory(blobs);
-    fs.rmSync(path.join(directory, BLOBS), { recursive: true, force: true });
-    fs.renameSync(blobs, path.join(directory, BLOBS));
-    if (held === null) removeHeldFile(directory);
-    else writeHeldFile(directory, held);
-    const { replicaId, seq } = last.head;
-    writeReplicaFile(directory, {
-      replicaId,
-      writerId: this.#writerId,
-      epoch,
-      // Retention may delete the restored segment before anybody rolls back to it.
-      shippedSeq: held?.latest?.seq ?? seq,
-      restart: null,
-      clean: cleanState(this.#file, seq),
-      rolledBack: held !== null,
-    });
-    // All the above is on the disk before the database can be.
-    syncDirectory(directory);
-    fs.renameSync(this.#file, path.join(directory, DATABASE_FILE));
-    syncDirectory(directory);
+/** A latest state that SQLite cannot read is a reason to restore an earlier one. Throws `DamageError`. */
+function comparedBy(compare: () => Comparison): Comparison {
+  try {
+    return compare();
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new DamageError(`the latest state cannot be compared: ${why}`);
   }
 }
 

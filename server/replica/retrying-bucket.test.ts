@@ -94,6 +94,17 @@ describe("a bucket with retries", () => {
     assert.equal(delays.length, 2);
   });
 
+  it("once it insists, goes on also where somebody has to act, but not when it is closed", async () => {
+    const { inner, bucket, delays } = await open({ isPatient: true });
+    bucket.insist();
+    inner.plan.push("denied", "missing", "refused");
+    assert.notEqual(await bucket.get("l/1"), undefined);
+    assert.equal(delays.length, 3);
+    bucket.close();
+    inner.plan.push("denied");
+    await assert.rejects(bucket.get("l/1"), isKind("denied"));
+  });
+
   it("stores a new object once only: its caller looks first whether it is there", async () => {
     const { inner, bucket } = await open();
     inner.plan.push("unavailable");

@@ -24,11 +24,17 @@ export class RetryingBucket implements Bucket {
   readonly #bucket: Bucket;
   readonly #options: RetryOptions;
   readonly #wakes = new Set<() => void>();
+  #insists = false;
   #closed = false;
 
   constructor(bucket: Bucket, options: RetryOptions) {
     this.#bucket = bucket;
     this.#options = options;
+  }
+
+  /** From now on also what somebody has to act on is tried again: a server that runs goes on meanwhile, and says what is wrong. */
+  insist(): void {
+    this.#insists = true;
   }
 
   get url(): string {
@@ -100,7 +106,7 @@ export class RetryingBucket implements Bucket {
     if (!(error instanceof BucketError) || this.#closed) throw error;
     this.#options.onTrouble?.(error);
     const isLast = attempt >= (this.#options.attemptsMax ?? Number.POSITIVE_INFINITY);
-    if (!error.isTransient || isLast) throw error;
+    if ((!error.isTransient && !this.#insists) || isLast) throw error;
     await this.#pause(attempt);
     if (this.#closed) throw error;
   }

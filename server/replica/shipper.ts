@@ -92,8 +92,10 @@ export class Shipper {
     this.#position = options.start === "base" ? "start" : options.start;
     // An earlier process ended its generation there, when the log is in another one: else what follows is still in it.
     const { salt1 } = options.source.head();
-    if (this.#position !== "start" && salt1 !== this.#position.salt1)
-      this.#endedAt = this.#position;
+    if (this.#position !== "start") {
+      if (salt1 === this.#position.salt1) this.#acceptedFrame = this.#position.frame;
+      else this.#endedAt = this.#position;
+    }
     options.source.onCommit(this.#committed);
   }
 
@@ -233,9 +235,8 @@ export class Shipper {
   }
 
   readonly #committed = (): void => {
-    if (this.#dirtySinceMs !== null && !this.#isLong()) return;
     this.#dirtySinceMs ??= this.#options.monotonicMs();
-    this.#wake();
+    if (this.#cancelTimer === null || this.#isLong()) this.#wake();
   };
 
   #isLong(): boolean {
@@ -328,19 +329,18 @@ export class Shipper {
       await Promise.race([uploaded, this.#broken]);
       if (breaks !== this.#breaks) return false;
       this.#moveTo(cut.position);
-      const isWhole = cut.position.frame >= head.frames;
       const { frames, ...delta } = cut;
       if (frames > 0 || blobs.length > 0) {
         const seq = appender.append({ kind: "delta", ...delta });
-        this.#progress.appended({ seq, commits: isWhole ? head.commits : null, sinceMs });
+        this.#progress.appended({ seq, commits: null, sinceMs });
       }
       blobs = [];
-      if (isWhole) break;
+      if (cut.position.frame >= head.frames) break;
       await Promise.race([this.#room(), this.#broken]);
       if (breaks !== this.#breaks) return false;
     }
     this.#cutCommits = Math.max(this.#cutCommits, head.commits);
-    if (!this.#progress.isUnderWay) this.#progress.shipped(head.commits);
+    this.#progress.covered(head.commits);
     return true;
   }
 
@@ -367,6 +367,10 @@ export class Shipper {
     this.#dirtySinceMs = null;
     const { position, commits, seq } = await this.#options.makeBase(reason);
     this.#progress.appended({ seq, commits, sinceMs });
+    // Were it the first of all and lost with this machine, what follows it would look like a history whose beginning is gone.
+    await this.#options.appender.whenAccepted(seq);
+    // It was accepted before this was told of it.
+    this.#progress.accepted(this.#options.appender.acceptedSeq);
     // While it was under way the log was given up again: this base is a state of the past, and another follows.
     if (breaks !== this.#breaks) return;
     this.#needsBase = null;
@@ -374,7 +378,7 @@ export class Shipper {
     this.#acceptedFrame = position.frame;
     this.#endedAt = null;
     this.#cutCommits = commits;
-    this.#dirtySinceMs = this.#options.monotonicMs();
+    if (commits >= this.#options.source.head().commits) this.#dirtySinceMs = null;
   }
 
   #nextBreak(): Promise<void> {

@@ -18,7 +18,7 @@ export interface SnapshotterOptions {
   readonly source: Source;
   readonly pages: Pick<WalThread, "pin" | "write" | "release">;
   readonly appender: Appender;
-  readonly blobs: BlobUploader;
+  readonly blobs: Pick<BlobUploader, "uploadAll">;
   readonly replicaId: Uint8Array;
   readonly epoch: number;
   readonly directory: string;
@@ -35,41 +35,53 @@ export class Snapshotter {
   readonly #options: SnapshotterOptions;
   readonly #file: string;
   /** One pin, one file: one after another. */
-  #turn: Promise<unknown> = Promise.resolve();
+  #last: Promise<void> = Promise.resolve();
+  /** The state after this segment is stored. That of a base must stay as it is: the segment names its hash. */
+  #storedSeq = 0;
 
   constructor(options: SnapshotterOptions) {
     this.#options = options;
     this.#file = path.join(options.directory, FILE);
   }
 
-  /** A restore point: the state after a segment. Null when the log was given up meanwhile: then a base follows by itself. */
-  takeAt(shipper: Shipper): Promise<StoredSnapshot | null> {
-    return this.#alone(async () => {
-      const { pages, appender } = this.#options;
-      const hold = shipper.hold();
-      // Before the state: whatever ends after it, ends later.
-      const timeMs = this.#options.nowMs();
+  /**
+   * A restore point: the state after a segment. Null when there is one already, or the log was given up meanwhile: then a base
+   * follows by itself.
+   */
+  async takeAt(shipper: Shipper): Promise<StoredSnapshot | null> {
+    const { pages, appender } = this.#options;
+    const hold = shipper.hold();
+    // Before the state: whatever ends after it, ends later.
+    const timeMs = this.#options.nowMs();
+    const turns: (() => void)[] = [];
+    try {
       let at: Appended | null;
       let written: Written;
       try {
-        at = await shipper.cutAt(() => pages.pin());
-        if (at === null) return null;
+        at = await shipper.cutAt(async () => {
+          turns.push(await this.#turn());
+          return await pages.pin();
+        });
+        if (at === null || at.seq === this.#storedSeq) return null;
         written = await this.#write(at.seq, at.hash, timeMs);
         if (hold.isBroken()) return null;
       } finally {
         hold.release();
-        await pages.release();
+        if (turns.length > 0) await pages.release();
       }
       await appender.whenAccepted(at.seq);
       await this.#store(at.seq);
       return { seq: at.seq, size: written.size };
-    });
+    } finally {
+      for (const end of turns) end();
+    }
   }
 
   /** For the shipper: everything as it is now, as a base segment. */
-  makeBase(): Promise<{ position: WalPosition; commits: number; seq: number }> {
-    return this.#alone(async () => {
-      const { bucket, source, pages, appender, blobs } = this.#options;
+  async makeBase(): Promise<{ position: WalPosition; commits: number; seq: number }> {
+    const { bucket, source, pages, appender, blobs } = this.#options;
+    const end = await this.#turn();
+    try {
       // A snapshot that waits for hours to be stored is worth nothing: first the bucket has to answer.
       await bucket.get(snapshotKey(appender.nextSeq, this.#options.epoch));
       const { commits } = source.head();
@@ -83,12 +95,16 @@ export class Snapshotter {
         await pages.release();
       }
       await blobs.uploadAll();
+      // Else a claim may come before what is under way, and the base land in its window: a snapshot that counts, of no history.
+      await appender.whenAccepted(appender.nextSeq - 1);
       await this.#store(appender.nextSeq);
       const { position, databasePages, hash, size } = written;
       const base = { kind: "base", databasePages, position, snapshotHash: hash } as const;
       const seq = appender.append({ ...base, snapshotSize: size });
       return { position, commits, seq };
-    });
+    } finally {
+      end();
+    }
   }
 
   #write(seq: number, segmentHash: Uint8Array, timeMs: number): Promise<Written> {
@@ -101,15 +117,18 @@ export class Snapshotter {
     const { bucket, epoch } = this.#options;
     try {
       await bucket.putFile(snapshotKey(seq, epoch), this.#file);
+      this.#storedSeq = seq;
     } finally {
       fs.rmSync(this.#file, { force: true });
     }
   }
 
-  #alone<T>(run: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(run);
-    this.#turn = result.catch(() => {});
-    return result;
+  /** The shipper's turn comes before this one: whoever has this one waits for nothing that the shipper does. */
+  async #turn(): Promise<() => void> {
+    const before = this.#last;
+    return await new Promise((taken) => {
+      this.#last = new Promise((end) => before.then(() => taken(end)));
+    });
   }
 }
 

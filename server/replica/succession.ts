@@ -5,11 +5,9 @@
 import { patiently } from "./attach.ts";
 import type { Bucket } from "./bucket.ts";
 import type { BucketError } from "./bucket-error.ts";
+import { advance, type ImageState } from "./advance.ts";
 import { linkOf } from "./chain.ts";
 import { claim } from "./claim.ts";
-import { DamageError } from "./damage-error.ts";
-import { DatabaseImage } from "./database-image.ts";
-import type { Meter } from "./meter.ts";
 import type { BlobRef, Segment } from "./segment.ts";
 import { followWhole } from "./whole-history.ts";
 
@@ -30,30 +28,19 @@ export interface Succession {
   readonly isReplaced: boolean;
 }
 
-/** `file` is the state after `last`, and not open. */
+/** The file of `state` is not open. */
 export async function succeed(
   bucket: Bucket,
-  { file, last, meter }: { readonly file: string; readonly last: Segment; readonly meter: Meter },
+  state: ImageState,
   { host, nowMs, pause, writerId }: SuccessionOptions & { readonly writerId: Uint8Array },
 ): Promise<Succession> {
   const blobs: BlobRef[] = [];
-  let tail = last;
   let isReplaced = false;
   for (;;) {
-    const image = new DatabaseImage(file);
-    try {
-      for await (const segment of followWhole(bucket, linkOf(tail))) {
-        blobs.push(...image.apply(segment));
-        if (segment.content.kind === "base") {
-          if (!(await image.load(bucket, segment, meter)))
-            throw new DamageError(`the snapshot of base segment ${segment.head.seq} is missing`);
-          isReplaced = true;
-        }
-        tail = segment;
-      }
-    } finally {
-      image.close();
-    }
+    const added = await advance(bucket, state, followWhole(bucket, linkOf(state.last)));
+    blobs.push(...added.blobs);
+    isReplaced ||= added.isReplaced;
+    const tail = state.last;
     const { replicaId } = tail.head;
     const request = { tail, identity: { replicaId, writerId, host }, nowMs: nowMs() };
     const claimed = await patiently(() => claim(bucket, request), pause);

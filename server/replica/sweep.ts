@@ -1,7 +1,8 @@
 /** Deletes what no restore point needs. Whatever fails is tried again after the next snapshot. */
-import type { BlobSource } from "./blob-source.ts";
 import type { Bucket, ObjectInfo } from "./bucket.ts";
 import { blobKey, parseSnapshotKey, segmentKey, SEGMENTS, SNAPSHOTS } from "./names.ts";
+import { readSegment } from "./chain.ts";
+import { orphans, type OrphanOptions } from "./orphans.ts";
 import { readSnapshotHead } from "./snapshot-codec.ts";
 import {
   AGE_MS_MIN,
@@ -12,9 +13,9 @@ import {
 
 const DELETED_AT_ONCE = 1000;
 
-export interface SweepOptions {
-  readonly bucket: Bucket;
-  readonly blobs: BlobSource;
+export interface SweepOptions extends OrphanOptions {
+  /** Look also for payloads that no row names, which lists them all. */
+  readonly findsOrphans: boolean;
   readonly retention: RetentionPolicy;
   readonly nowMs: () => number;
 }
@@ -30,12 +31,28 @@ export async function sweep(options: SweepOptions): Promise<Swept> {
   const { bucket, retention, nowMs } = options;
   const snapshots: ObjectInfo[] = [];
   for await (const each of bucket.list(SNAPSHOTS)) snapshots.push(each);
-  const { deleted, oldestKept } = expiredSnapshots(snapshots, retention, nowMs());
+  const { length } = expiredSnapshots(snapshots, retention, nowMs()).deleted;
+  const firstKept = await lastThatCounts(bucket, snapshots, length);
+  const deleted = snapshots.slice(0, firstKept);
+  const oldestKept = snapshots[firstKept] ?? null;
   if (deleted.length > 0) await bucket.delete(deleted.map(({ key }) => key));
   if (oldestKept === null) return { snapshots: 0, segments: 0, blobs: 0 };
   const segments = await sweepSegments(bucket, oldestKept);
-  const blobs = await sweepBlobs(options, oldestKept);
+  const blobs = await sweepBlobs(options, snapshots.slice(firstKept), oldestKept);
   return { snapshots: deleted.length, segments, blobs };
+}
+
+/** At `index` or before it: what a server stored that died before the segment leads nowhere, and keeps nothing. */
+async function lastThatCounts(
+  bucket: Bucket,
+  snapshots: readonly ObjectInfo[],
+  index: number,
+): Promise<number> {
+  for (let at = index; at > 0; at -= 1) {
+    const { seq, epoch } = parseSnapshotKey(snapshots[at]?.key ?? "") ?? { seq: 0, epoch: 0 };
+    if (seq > 0 && (await readSegment(bucket, seq))?.head.epoch === epoch) return at;
+  }
+  return 0;
 }
 
 /** In their order, so that what is left has no gap. */
@@ -58,9 +75,11 @@ async function sweepSegments(bucket: Bucket, oldestKept: ObjectInfo): Promise<nu
 
 /** Payloads that nothing has named since before the oldest restore point. */
 async function sweepBlobs(
-  { bucket, blobs }: SweepOptions,
+  options: SweepOptions,
+  kept: readonly ObjectInfo[],
   oldestKept: ObjectInfo,
 ): Promise<number> {
+  const { bucket, blobs } = options;
   let count = 0;
   const chunks = await bucket.read(oldestKept.key);
   if (chunks === null) return 0;
@@ -69,9 +88,14 @@ async function sweepBlobs(
   const beforeMs = Math.min(timeMs, oldestKept.modifiedAtMs) - AGE_MS_MIN;
   for (;;) {
     const refs = blobs.unreferencedBlobs(beforeMs, DELETED_AT_ONCE);
-    if (refs.length === 0) return count;
+    if (refs.length === 0) break;
     await bucket.delete(refs.map(blobKey));
     blobs.forgetBlobs(refs);
     count += refs.length;
   }
+  const lost = options.findsOrphans ? await orphans(options, kept, beforeMs) : [];
+  for (let at = 0; at < lost.length; at += DELETED_AT_ONCE) {
+    await bucket.delete(lost.slice(at, at + DELETED_AT_ONCE));
+  }
+  return count + lost.length;
 }

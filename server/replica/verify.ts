@@ -13,8 +13,8 @@ import { Meter, type ReadSoFar } from "./meter.ts";
 import { blobKey, BLOBS, parseBlobKey, SEGMENTS, seqOfKey } from "./names.ts";
 import { type ListedSnapshot, listSnapshots } from "./restore-point.ts";
 import type { BlobRef, Segment } from "./segment.ts";
-import { CLAIM_BYTES } from "./segment-codec.ts";
-import { followWhole } from "./whole-history.ts";
+import { CLAIM_BYTES, nextSeq, WINDOW } from "./segment-codec.ts";
+import { followWhole, isSkipped } from "./whole-history.ts";
 
 export interface VerifyOptions {
   readonly bucket: Bucket;
@@ -51,6 +51,16 @@ export async function verify(options: VerifyOptions): Promise<Verified> {
   return await new Verification(options).run();
 }
 
+const isClaim = (listed: ReadonlyMap<number, number>, seq: number): boolean =>
+  listed.get(seq) === CLAIM_BYTES;
+
+/** A segment that is not there, although segments are that nobody stores before it: it was deleted. */
+function isLost(listed: ReadonlyMap<number, number>, seq: number): boolean {
+  const seqs = [...listed.keys()];
+  const claimSeqs = seqs.filter((each) => isClaim(listed, each));
+  return (seqs.at(-1) ?? 0) >= seq + WINDOW && !isSkipped(claimSeqs, seq);
+}
+
 class Verification {
   readonly #options: VerifyOptions;
   readonly #file: string;
@@ -62,6 +72,8 @@ class Verification {
   readonly #blobs = new Map<string, BlobRef>();
   /** Numbers of the segments that were read. */
   readonly #read = new Set<number>();
+  /** Numbers of those that were asked for without a chain; what is not among the others is damaged. */
+  readonly #alone = new Set<number>();
   #snapshots = 0;
   #newest: Segment | null = null;
 
@@ -78,13 +90,18 @@ class Verification {
       const listed = await this.#listedSegments();
       const snapshots = await listSnapshots(bucket);
       for (const { size } of snapshots) this.#meter.expect(size);
-      const kept = await this.#kept(snapshots);
+      const kept = await this.#kept(snapshots, listed);
       const firstSeq = kept[0]?.segment.head.seq ?? Number.POSITIVE_INFINITY;
-      await this.#readAlone([...listed.keys()].filter((seq) => seq < firstSeq));
+      const early = [...listed.keys()].filter((seq) => seq < firstSeq);
+      await this.#readAlone(early);
+      if (kept.length > 0)
+        this.#noteEarly(
+          early.filter((seq) => !isClaim(listed, seq)),
+          firstSeq,
+        );
       for (let index = 0; index < kept.length;) index = await this.#walk(kept, index);
       if (kept.length === 0) this.#checkNothing(listed);
-      const left = [...listed.keys()].filter((seq) => !this.#read.has(seq));
-      if (left.length > 0) this.#note(left.length, "segments that nobody reads");
+      this.#noteUnread(listed);
       await this.#readBlobs();
     } finally {
       this.#image.close();
@@ -100,7 +117,7 @@ class Verification {
     };
   }
 
-  /** Sizes by number. */
+  /** Sizes by number, which rise. */
   async #listedSegments(): Promise<ReadonlyMap<number, number>> {
     const listed = new Map<number, number>();
     for await (const { key, size } of this.#options.bucket.list(SEGMENTS)) {
@@ -112,12 +129,17 @@ class Verification {
     return listed;
   }
 
-  async #kept(snapshots: readonly ListedSnapshot[]): Promise<readonly Kept[]> {
+  async #kept(
+    snapshots: readonly ListedSnapshot[],
+    listed: ReadonlyMap<number, number>,
+  ): Promise<readonly Kept[]> {
     const kept: Kept[] = [];
     for (const { key, seq, epoch } of snapshots) {
       await this.#guarded(async () => {
         const segment = await readSegment(this.#options.bucket, seq);
         if (segment?.head.epoch === epoch) kept.push({ key, segment });
+        else if (segment === null && isLost(listed, seq) && (await this.#isThere(key)))
+          throw new DamageError(`segment ${seq} is missing, of which ${key} is the state`);
         else this.#notes.push(`${key} is of a segment that is not there: it counts for nothing`);
       });
     }
@@ -127,8 +149,9 @@ class Verification {
   /** From the snapshot at `index` along the history. Returns the index to go on with, where it breaks. */
   async #walk(kept: readonly Kept[], index: number): Promise<number> {
     const start = kept[index];
-    if (start === undefined || !(await this.#begin(start))) return index + 1;
     let next = index + 1;
+    if (start === undefined) return next;
+    if (!(await this.#begin(start))) return await this.#resume(kept, next, start.segment);
     let last = start.segment;
     try {
       for await (const segment of followWhole(this.#options.bucket, linkOf(last))) {
@@ -155,8 +178,7 @@ class Verification {
     this.#readSegment(segment);
     return await this.#guarded(async () => {
       if (!(await this.#image.load(this.#options.bucket, segment, this.#meter))) {
-        const snapshots = await listSnapshots(this.#options.bucket);
-        if (snapshots.some((each) => each.key === key)) throw new DamageError(`${key} is missing`);
+        if (await this.#isThere(key)) throw new DamageError(`${key} is missing`);
         this.#notes.push(`${key} was deleted meanwhile`);
         return false;
       }
@@ -165,6 +187,12 @@ class Verification {
       this.#inspect(key);
       return true;
     }, false);
+  }
+
+  /** Retention may have deleted it since it was listed. */
+  async #isThere(snapshot: string): Promise<boolean> {
+    const snapshots = await listSnapshots(this.#options.bucket);
+    return snapshots.some(({ key }) => key === snapshot);
   }
 
   async #step(segment: Segment, isKept: boolean): Promise<void> {
@@ -217,6 +245,7 @@ class Verification {
 
   /** Segments that are needed by no snapshot, or that no chain leads to. */
   async #readAlone(seqs: readonly number[]): Promise<void> {
+    for (const seq of seqs) this.#alone.add(seq);
     await inLanes(seqs, (seq) =>
       this.#guarded(async () => {
         const segment = await readSegment(this.#options.bucket, seq);
@@ -252,8 +281,32 @@ class Verification {
   }
 
   #checkNothing(listed: ReadonlyMap<number, number>): void {
-    for (const [seq, size] of listed) {
-      if (size !== CLAIM_BYTES) return this.#damaged(`no snapshot leads to segment ${seq}`);
+    for (const seq of listed.keys()) {
+      if (!isClaim(listed, seq)) return this.#damaged(`no snapshot leads to segment ${seq}`);
+    }
+  }
+
+  #noteEarly(seqs: readonly number[], firstSeq: number): void {
+    if (seqs.length === 0) return;
+    this.#notes.push(
+      `segments before segment ${firstSeq} that no snapshot leads to: ${seqs.length} ` +
+        "(retention was deleting them, or a snapshot was deleted)",
+    );
+  }
+
+  /** What is left in the window behind a claim is nothing; what is behind the end may have been more. */
+  #noteUnread(listed: ReadonlyMap<number, number>): void {
+    const isUnread = (seq: number): boolean => !this.#read.has(seq) && !this.#alone.has(seq);
+    const left = [...listed.keys()].filter(isUnread);
+    const end = this.#newest === null ? Number.POSITIVE_INFINITY : nextSeq(this.#newest);
+    const behind = left.filter((seq) => seq > end);
+    const skipped = left.length - behind.length;
+    if (skipped > 0) this.#notes.push(`segments that nobody reads: ${skipped}`);
+    if (behind.length > 0) {
+      this.#notes.push(
+        `segments behind the end, without segment ${end} that leads there: ${behind.length} (a server was storing them, or ` +
+          "ended before it was stored, or that one was deleted)",
+      );
     }
   }
 
@@ -265,7 +318,8 @@ class Verification {
       if (this.#blobs.has(object.key)) this.#meter.expect(object.size);
       else [count, size] = [count + 1, size + object.size];
     }
-    if (count > 0) this.#note(count, `payloads of ${size} bytes that no kept state names`);
+    if (count > 0)
+      this.#notes.push(`payloads that no kept state names: ${count}, of ${size} bytes`);
     await inLanes([...this.#blobs.values()], (ref) =>
       this.#guarded(async () => {
         const bytes = await readBlob(bucket, ref);
@@ -279,10 +333,6 @@ class Verification {
     this.#read.add(head.seq);
     const bytes = content.kind === "delta" ? content.body.length : 0;
     this.#meter.read(bytes + CLAIM_BYTES, "segments");
-  }
-
-  #note(count: number, what: string): void {
-    this.#notes.push(`there are ${count} ${what}`);
   }
 
   #damaged(line: string): void {

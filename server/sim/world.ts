@@ -23,13 +23,16 @@ export class World implements Clock {
   readonly #events: Event[] = [];
   readonly #hash = createHash("sha256");
   readonly #lastLines: string[] = [];
+  readonly #linesMax: number;
   #state: number;
   #nowMs = 1_800_000_000_000;
   #order = 0;
   #count = 0;
 
-  constructor(seed: number) {
+  /** The last lines that are traced are kept for people. */
+  constructor(seed: number, linesMax = 60) {
     this.seed = seed;
+    this.#linesMax = linesMax;
     this.#state = seed >>> 0;
   }
 
@@ -62,7 +65,7 @@ export class World implements Clock {
   trace(line: string): void {
     this.#hash.update(line).update("\n");
     this.#lastLines.push(`${this.#nowMs - 1_800_000_000_000} ${line}`);
-    if (this.#lastLines.length > 60) this.#lastLines.shift();
+    if (this.#lastLines.length > this.#linesMax) this.#lastLines.shift();
   }
 
   /** The fingerprint of everything traced so far, with the clock and the state of the dice. */

@@ -8,7 +8,6 @@
 import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
-import { StorageError } from "../base/storage-error.ts";
 import type { BlobDisk } from "./blob-disk.ts";
 import { storageFailure } from "./medium-error.ts";
 
@@ -56,10 +55,16 @@ export class BlobFiles {
     else this.#pending.set(name, bytes);
   }
 
+  /** It is there, or will be with this transaction. */
+  has(hash: Uint8Array): boolean {
+    return this.#pending.has(nameOf(hash)) || fs.existsSync(this.file(hash));
+  }
+
   get hasPending(): boolean {
     return this.#pending.size > 0;
   }
 
+  /** Throws where the file is missing or damaged (`PayloadError`), or the medium fails (`StorageError`). */
   read(hash: Uint8Array): Uint8Array {
     const name = nameOf(hash);
     const pending = this.#pending.get(name);
@@ -72,7 +77,7 @@ export class BlobFiles {
       throw unreadable(file, error);
     }
     if (nameOf(hashOf(bytes)) !== name) {
-      throw new StorageError(`${file}: the file is damaged: ${ADVICE}`);
+      throw new PayloadError(`${file}: the file is damaged: ${ADVICE}`);
     }
     return bytes;
   }
@@ -241,22 +246,23 @@ function renamed(from: string, to: string): boolean {
   }
 }
 
-const ADVICE =
-  "put it back from a copy of the data directory, or restore the data directory from the bucket";
-
-function unreadable(file: string, error: unknown): StorageError {
-  const why = codeOf(error) === "ENOENT" ? "the file is missing" : messageOf(error);
-  return new StorageError(`${file}: ${why}: ${ADVICE}`, { cause: error });
+/** Costs whoever needs the value, and nobody else; with the file in its place again it can be read. */
+class PayloadError extends Error {
+  override readonly name = "PayloadError";
 }
 
-function unwritable(file: string, error: unknown): StorageError {
+const ADVICE =
+  "put it back from a copy of the data directory or from the bucket (blobs/<its name>-…), and what waits for it goes on";
+
+function unreadable(file: string, error: unknown): Error {
+  if (codeOf(error) !== "ENOENT") return storageFailure(`${file} could not be read`, error);
+  return new PayloadError(`${file}: the file is missing: ${ADVICE}`, { cause: error });
+}
+
+function unwritable(file: string, error: unknown): Error {
   return storageFailure(`${file} could not be written`, error);
 }
 
 function codeOf(error: unknown): unknown {
   return error instanceof Error && "code" in error ? error.code : undefined;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -5,7 +5,7 @@
  */
 import { StorageError } from "../base/storage-error.ts";
 import type { BarrierDone } from "./barrier.ts";
-import type { BlobRow } from "./blob-rows.ts";
+import type { BlobRow, CountedBlobRow } from "./blob-rows.ts";
 import type { Blobs } from "./blobs.ts";
 
 /** So many in one transaction: well below a millisecond. */
@@ -56,8 +56,12 @@ export class BlobKeeper {
     return taken;
   }
 
-  allBlobs(afterHash: Uint8Array, limit: number): BlobRow[] {
-    return this.#options.blobs.rows.referenced(afterHash, limit);
+  allBlobs(after: BlobRow | null, limit: number): CountedBlobRow[] {
+    return this.#options.blobs.rows.all(after, limit);
+  }
+
+  knowsBlob({ hash, id }: Pick<BlobRow, "hash" | "id">): boolean {
+    return this.#options.blobs.rows.knows(hash, id);
   }
 
   blobFile(hash: Uint8Array): string {

@@ -3,6 +3,8 @@ import type { Database, Statement } from "better-sqlite3";
 import { present } from "../base/assert.ts";
 import { ask } from "./ask.ts";
 
+const NO_BYTES = new Uint8Array();
+
 /** A large value as the database knows it. */
 export interface BlobRow {
   /** SHA-256 of the value. */
@@ -13,13 +15,19 @@ export interface BlobRow {
   readonly size: number;
 }
 
+/** With the number of rows that refer to it. */
+export interface CountedBlobRow extends BlobRow {
+  readonly refs: number;
+}
+
 /** Whatever its table, a row that refers to a value counts as one. */
 export class BlobRows {
   readonly #insert: Statement<[hash: Uint8Array, id: Uint8Array, size: number]>;
   readonly #refer: Statement<[Uint8Array]>;
   readonly #release: Statement<[nowMs: number, hash: Uint8Array], number>;
   readonly #has: Statement<[Uint8Array], number>;
-  readonly #referenced: Statement<[after: Uint8Array, limit: number], BlobRow>;
+  readonly #knows: Statement<[hash: Uint8Array, id: Uint8Array], number>;
+  readonly #all: Statement<[hash: Uint8Array, id: Uint8Array, limit: number], CountedBlobRow>;
   readonly #unreferenced: Statement<[beforeMs: number, limit: number], BlobRow>;
   readonly #forget: Statement<[hash: Uint8Array, id: Uint8Array]>;
   /** False also where the first one was undone. */
@@ -35,8 +43,11 @@ export class BlobRows {
       )
       .pluck();
     this.#has = db.prepare<[Uint8Array], number>("SELECT 1 FROM blob WHERE hash = ?").pluck();
-    this.#referenced = db.prepare(
-      "SELECT hash, id, size FROM blob WHERE hash > ? AND refs > 0 ORDER BY hash LIMIT ?",
+    this.#knows = db
+      .prepare<[Uint8Array, Uint8Array], number>("SELECT 1 FROM blob WHERE hash = ? AND id = ?")
+      .pluck();
+    this.#all = db.prepare(
+      "SELECT hash, id, size, refs FROM blob WHERE (hash, id) > (?, ?) ORDER BY hash, id LIMIT ?",
     );
     this.#unreferenced = db.prepare(
       "SELECT hash, id, size FROM blob WHERE refs = 0 AND unreferenced_at_ms < ? " +
@@ -55,6 +66,10 @@ export class BlobRows {
     return this.#has.get(hash) !== undefined;
   }
 
+  knows(hash: Uint8Array, id: Uint8Array): boolean {
+    return this.#knows.get(hash, id) !== undefined;
+  }
+
   /** One more row refers to it. False where none did so far: then it is to be inserted. */
   refer(hash: Uint8Array): boolean {
     return this.#refer.run(hash).changes === 1;
@@ -70,9 +85,9 @@ export class BlobRows {
     return present(this.#release.get(nowMs, hash), "the value that a row refers to");
   }
 
-  /** Those that something refers to, by hash, behind `after`. */
-  referenced(after: Uint8Array, limit: number): BlobRow[] {
-    return this.#referenced.all(after, limit);
+  /** By hash and id, behind `after`. */
+  all(after: BlobRow | null, limit: number): CountedBlobRow[] {
+    return this.#all.all(after?.hash ?? NO_BYTES, after?.id ?? NO_BYTES, limit);
   }
 
   /** Those that nothing has referred to since before `beforeMs`. */

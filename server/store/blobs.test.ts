@@ -8,6 +8,7 @@ import { MessageType } from "../../sdk/protocol/message-type.ts";
 import { Deferred } from "../base/deferred.ts";
 import { StorageError } from "../base/storage-error.ts";
 import type { BlobDisk } from "./blob-disk.ts";
+import type { CountedBlobRow } from "./blob-rows.ts";
 import { newInvocation, NOW_MS, PAUSED, text } from "./fixtures.suite.ts";
 import { openSqliteStore, type SqliteStore, type SqliteStoreOptions } from "./sqlite-store.ts";
 import { tempDirectories } from "./temp.suite.ts";
@@ -161,7 +162,7 @@ describe("a value as large as the threshold", () => {
     await world.store.close();
   });
 
-  it("that cannot be read as it was written fails the store, which says which file and what to do", async () => {
+  it("that cannot be read as it was written costs who needs it, and nobody else, until the file is put back", async () => {
     for (const [harm, message] of [
       [(file: string) => fs.rmSync(file), /blobs\/..\/\w{64}: the file is missing: put it back/],
       [(file: string) => fs.appendFileSync(file, "x"), /the file is damaged: put it back/],
@@ -169,14 +170,48 @@ describe("a value as large as the threshold", () => {
     ] as const) {
       const world = new World();
       world.set(N, value(1));
-      harm(world.fileOf(value(1)));
+      const file = world.fileOf(value(1));
+      harm(file);
+      const isLost = (error: unknown): boolean =>
+        error instanceof Error && !(error instanceof StorageError) && message.test(error.message);
+      assert.throws(() => world.get(N), isLost);
       assert.throws(
-        () => world.get(N),
-        (error) => error instanceof StorageError && message.test(error.message),
+        () =>
+          world.store.transact((tx) => {
+            tx.setState(CART, M, value(3));
+            tx.stateValue(CART, N);
+          }),
+        isLost,
       );
-      assert.throws(() => world.set(M, value(2)), StorageError);
+      assert.equal(world.get(M), undefined);
+      world.set(M, value(2));
+      assert.deepEqual([...(world.get(M) ?? [])], [...value(2)]);
+      fs.writeFileSync(file, value(1));
+      assert.deepEqual([...(world.get(N) ?? [])], [...value(1)]);
       await world.store.close();
     }
+  });
+
+  it("that the disk cannot give fails the store", async () => {
+    const world = new World();
+    world.set(N, value(1));
+    const file = world.fileOf(value(1));
+    fs.rmSync(file);
+    fs.mkdirSync(file);
+    assert.throws(() => world.get(N), StorageError);
+    assert.throws(() => world.set(M, value(2)), StorageError);
+    await world.store.close();
+  });
+
+  it("whose row has lost its file, as in a directory that was restored, gets one again when it is stored anew", async () => {
+    const world = new World();
+    world.store.blobs.replicate();
+    world.set(N, value(1));
+    world.clear(N);
+    fs.rmSync(world.fileOf(value(1)));
+    world.set(N, value(1));
+    assert.deepEqual([...(world.get(N) ?? [])], [...value(1)]);
+    await world.store.close();
   });
 
   it("that cannot be written is not stored, and fails the store", async () => {
@@ -234,20 +269,32 @@ describe("with a replica", () => {
     await world.store.close();
   });
 
-  it("all values that something refers to are told page by page", async () => {
+  it("all values that have a row are told page by page, with how many refer to them", async () => {
     const world = replicated();
     for (let number = 1; number <= 5; number++) world.set(text(`n${number}`), value(number));
+    world.set(M, value(2));
     world.clear(text("n3"));
-    const all = [1, 2, 4, 5].map((number) => hashOf(value(number))).toSorted();
-    const pages: string[][] = [];
-    for (let after: Uint8Array = new Uint8Array(); ;) {
-      const page = world.store.blobs.allBlobs(after, 3);
-      const last = page.at(-1);
-      if (last === undefined) break;
-      pages.push(page.map(({ hash }) => hex(hash)));
-      after = last.hash;
+    world.set(text("n3"), value(3));
+    world.clear(text("n4"));
+    const all = [1, 2, 3, 3, 4, 5].map((number) => hashOf(value(number))).toSorted();
+    for (const limit of [1, 2, 3, 10]) {
+      const told: CountedBlobRow[] = [];
+      for (let after: CountedBlobRow | null = null; ;) {
+        const page = world.store.blobs.allBlobs(after, limit);
+        assert.ok(page.length <= limit);
+        after = page.at(-1) ?? null;
+        if (after === null) break;
+        told.push(...page);
+      }
+      assert.deepEqual(
+        told.map(({ hash }) => hex(hash)),
+        all,
+      );
+      const refs = (number: number): number[] =>
+        told.flatMap((row) => (hex(row.hash) === hashOf(value(number)) ? [row.refs] : []));
+      assert.deepEqual([1, 2, 4, 5].map(refs), [[1], [2], [0], [1]]);
+      assert.deepEqual(new Set(refs(3)), new Set([0, 1]));
     }
-    assert.deepEqual(pages, [all.slice(0, 3), all.slice(3)]);
     await world.store.close();
   });
 
@@ -284,7 +331,7 @@ describe("with a replica", () => {
     assert.equal(hex(first.hash), hex(second.hash));
     assert.notEqual(hex(first.id), hex(second.id));
     assert.deepEqual(
-      blobs.allBlobs(new Uint8Array(), 9).map(({ id }) => hex(id)),
+      blobs.allBlobs(null, 9).flatMap(({ id, refs }) => (refs > 0 ? [hex(id)] : [])),
       [hex(second.id)],
     );
     // The object of the first id is still in the bucket, and somebody has to delete it.

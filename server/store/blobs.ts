@@ -38,15 +38,16 @@ export class Blobs {
   add(bytes: Uint8Array): Uint8Array {
     const hash = hashOf(bytes);
     if (this.rows.refer(hash)) return hash;
-    // A row of this hash without references still has the file; the bucket may be about to lose what has that row's id.
-    if (!this.rows.has(hash)) this.files.put(hash, bytes);
+    // A row of this hash without references still has the file, but where the directory was restored since; and the bucket may be
+    // about to lose what has that row's id.
+    if (!this.rows.has(hash) || !this.files.has(hash)) this.files.put(hash, bytes);
     const row = { hash, id: randomBytes(ID_BYTES), size: bytes.length };
     this.rows.insert(row);
     this.#stored.push(row);
     return hash;
   }
 
-  /** Throws a `StorageError` where the file is missing or damaged. */
+  /** Throws where the file is missing or damaged, which is no failure of the store. */
   read(hash: Uint8Array): Uint8Array {
     return this.files.read(hash);
   }

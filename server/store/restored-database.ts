@@ -14,8 +14,22 @@ export function inspectRestored(file: string): BlobRow[] {
         `what was restored is not sound: ${String(found)}. Restore an earlier state, and keep the bucket as it is`,
       );
     }
-    return askAll<BlobRow>(db, "SELECT hash, id, size FROM blob WHERE refs > 0");
+    return neededBlobs(db);
   } finally {
     db.close();
   }
+}
+
+/** The large values that it refers to, without a look at the rest. */
+export function payloadsOf(file: string): BlobRow[] {
+  const db = new Database(file, { fileMustExist: true });
+  try {
+    return neededBlobs(db);
+  } finally {
+    db.close();
+  }
+}
+
+function neededBlobs(db: Database.Database): BlobRow[] {
+  return askAll<BlobRow>(db, "SELECT hash, id, size FROM blob WHERE refs > 0");
 }

@@ -1,7 +1,15 @@
 /** Two real servers on one replica: the one that slept finds that it is not the writer any more, and acknowledges nothing. */
 import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
 import { describe, it } from "node:test";
-import { get, register, type RunningServer, startServer, temporaryDirectory } from "./harness.ts";
+import {
+  get,
+  persist,
+  register,
+  type RunningServer,
+  startServer,
+  temporaryDirectory,
+} from "./harness.ts";
 import { startShop } from "./shop.ts";
 
 const EXIT_FENCED = 3;
@@ -98,6 +106,9 @@ describe("two servers on one replica", () => {
     const other = await startServer(`${directory.path}/other`);
     try {
       await other.process.stop();
+      // From its first state on; before, servers have but claimed the history, and another may go on from that.
+      const segments = `${directory.path}/bucket/segments`;
+      await persist(async () => readdirSync(segments).length > 1 || undefined);
       await assert.rejects(
         startServer(`${directory.path}/other`, bucket),
         /exited with 3[^]*holds the replica of another directory/,

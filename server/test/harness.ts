@@ -52,6 +52,14 @@ export async function startServer(
   return { process, ingress: `http://${ingress}`, admin: `http://${admin}`, data };
 }
 
+/** Its message, where it does not start; one that does is ended, and that is an error. */
+export async function refusedStart(data: string, flags: readonly string[] = []): Promise<string> {
+  const outcome = await startServer(data, flags).catch((error: unknown) => String(error));
+  if (typeof outcome === "string") return outcome;
+  await outcome.process.kill();
+  throw new Error("it has started");
+}
+
 export async function register(admin: string, uri: string, more: object = {}): Promise<void> {
   const response = await fetch(`${admin}/deployments`, {
     method: "POST",
