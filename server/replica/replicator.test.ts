@@ -181,6 +181,31 @@ describe("a writer", () => {
     await next.stop();
   });
 
+  it("that was killed behind a payload loses it neither where another takes over while it ships what is left", async () => {
+    const world = new World();
+    const life = await world.begin();
+    await life.shipped();
+    life.wire.putNew = () => new Promise(() => {});
+    world.commit(life, 5000);
+    for (let turn = 0; turn < 500 && (await blobs(world.bucket)) === 0; turn += 1) await delay(1);
+    const where = await life.kill();
+    // The other has restored all there is, and is about to claim, when the segment is stored after all.
+    const { bucket } = world;
+    const putNew = bucket.putNew.bind(bucket);
+    let next: Life | null = null;
+    bucket.putNew = async (key, bytes) => {
+      bucket.putNew = putNew;
+      next = await world.begin(where);
+      await world.assertShipped(next);
+      return await putNew(key, bytes);
+    };
+    const after = await world.begin();
+    const value = after.store.read((reader) => reader.stateValue(CART, text("1")));
+    assert.equal(value?.length, 5000);
+    await after.stop();
+    await lifeOf(next).end();
+  });
+
   it("that was killed between a payload and the segment that names it loses neither", async () => {
     const world = new World();
     const life = await world.begin();
@@ -200,6 +225,8 @@ describe("a writer", () => {
     await after.stop();
   });
 });
+
+const lifeOf = (life: Life | null): Life => life ?? assert.fail("it has not begun");
 
 async function blobs(bucket: MemoryBucket): Promise<number> {
   let found = 0;

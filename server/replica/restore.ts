@@ -100,10 +100,6 @@ class Restoring {
   async #complete(): Promise<void> {
     const refs = this.#options.inspect(this.#folder.file);
     this.#blobs = refs.length;
-    await this.#download(refs);
-  }
-
-  async #download(refs: readonly BlobRef[]): Promise<void> {
     await this.#folder.download(this.#options.bucket, refs, this.#meter);
   }
 
@@ -115,9 +111,8 @@ class Restoring {
     const { file, writerId } = this.#folder;
     const state = { file, last, meter: this.#meter };
     const writer = { ...options.succession, writerId };
-    const { claim, blobs, isReplaced } = await succeed(options.bucket, state, writer);
-    if (isReplaced) await this.#complete();
-    else await this.#download(blobs);
+    const { claim, isAdvanced } = await succeed(options.bucket, state, writer);
+    if (isAdvanced) await this.#complete();
     return { last: claim, epoch: claim.head.epoch };
   }
 

@@ -8,7 +8,7 @@ import type { BucketError } from "./bucket-error.ts";
 import { advance, type ImageState } from "./advance.ts";
 import { linkOf } from "./chain.ts";
 import { claim } from "./claim.ts";
-import type { BlobRef, Segment } from "./segment.ts";
+import type { Segment } from "./segment.ts";
 import { followWhole } from "./whole-history.ts";
 
 export interface SuccessionOptions {
@@ -22,10 +22,8 @@ export interface SuccessionOptions {
 export interface Succession {
   /** The state is the one after it; nobody else can add to the history before it. */
   readonly claim: Segment;
-  /** Payloads that came with what was added. */
-  readonly blobs: readonly BlobRef[];
-  /** The state does not follow from the restored one: all its payloads are to be looked for. */
-  readonly isReplaced: boolean;
+  /** The state is another one than before: its payloads are to be looked for, since a server that died may have left some unnamed. */
+  readonly isAdvanced: boolean;
 }
 
 /** The file of `state` is not open. */
@@ -34,17 +32,15 @@ export async function succeed(
   state: ImageState,
   { host, nowMs, pause, writerId }: SuccessionOptions & { readonly writerId: Uint8Array },
 ): Promise<Succession> {
-  const blobs: BlobRef[] = [];
-  let isReplaced = false;
+  let isAdvanced = false;
   for (;;) {
-    const added = await advance(bucket, state, followWhole(bucket, linkOf(state.last)));
-    blobs.push(...added.blobs);
-    isReplaced ||= added.isReplaced;
+    const { segments } = await advance(bucket, state, followWhole(bucket, linkOf(state.last)));
+    isAdvanced ||= segments > 0;
     const tail = state.last;
     const { replicaId } = tail.head;
     const request = { tail, identity: { replicaId, writerId, host }, nowMs: nowMs() };
     const claimed = await patiently(() => claim(bucket, request), pause);
-    if (claimed.kind === "claimed") return { claim: claimed.segment, blobs, isReplaced };
+    if (claimed.kind === "claimed") return { claim: claimed.segment, isAdvanced };
     // Somebody was first: what they stored comes next, or is missing.
   }
 }

@@ -129,15 +129,23 @@ export class FaultyBucket implements Bucket {
     return new Promise((resolve) => this.#life.tell(resolve));
   }
 
+  async #happen<T>(what: string, act: () => Promise<T>, then: (value: T) => void): Promise<void> {
+    const value = await act();
+    const told = typeof value === "string" ? value : "";
+    this.#world.trace(`${this.#life.name}: ${what} ${told}`);
+    then(value);
+  }
+
   #sent<T>(what: string, act: (isAnswered: boolean) => Promise<T>): Promise<T> {
     const fate = this.#fate();
     return new Promise((resolve, reject) => {
       const happens = (ms: number, then: (value: T) => void): void =>
         this.#world.after(ms, () => {
-          void act(fate === "done" || fate === "twice").then((value) => {
-            this.#world.trace(`${this.#life.name}: ${what} (${fate}) ${value ?? ""}`);
-            then(value);
-          });
+          void this.#happen(
+            `${what} (${fate})`,
+            () => act(fate === "done" || fate === "twice"),
+            then,
+          );
         });
       const error = this.#error();
       const fails = (): void => this.#answer(() => reject(error));
