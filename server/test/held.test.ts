@@ -101,6 +101,12 @@ describe("a server on a restored state of the past", () => {
     }, 20_000);
 
   const standbys: TestProcess[] = [];
+  const servers: RunningServer[] = [];
+  const begin = async (data: string, flags: readonly string[] = []): Promise<RunningServer> => {
+    const begun = await startServer(data, flags);
+    servers.push(begun);
+    return begun;
+  };
   /** Resolves when it follows, with what asks it for the state of the writer's lease. */
   const standby = async (data: string, flags: readonly string[]) => {
     const [ingress, admin] = [await freePort(), await freePort()].map(
@@ -123,7 +129,7 @@ describe("a server on a restored state of the past", () => {
     const sdk = await loadSdk("holdfast");
     endpoint = await serve(sdk, street.services(sdk), "h2");
     const flags = ["--bucket", bucket, "--segment-interval", "50ms"];
-    server = await startServer(`${directory.path}/first`, flags);
+    server = await begin(`${directory.path}/first`, flags);
     await register(server.admin, endpoint.url);
 
     orderId = await send("order/send", "first");
@@ -144,9 +150,8 @@ describe("a server on a restored state of the past", () => {
   });
 
   after(async () => {
-    await Promise.all(
-      [server, ...standbys.map((process) => ({ process }))].map((each) => each.process.kill()),
-    );
+    const all = [...standbys, ...servers.map(({ process }) => process)];
+    await Promise.all(all.map((each) => each.kill()));
     await endpoint.close();
     directory.remove();
   });
@@ -174,7 +179,7 @@ describe("a server on a restored state of the past", () => {
 
   it("calls no handler, whatever is due and whatever comes, and says so", async () => {
     const [calls, steps] = [street.calls.length, street.steps.length];
-    server = await startServer(past);
+    server = await begin(past);
     assert.match(server.process.errors, /"event":"held".*holdfast release/);
 
     // Callers are taken in, and wait; an awakeable is resolved; what is due is due.
@@ -264,7 +269,7 @@ describe("a server on a restored state of the past", () => {
       new RegExp(`exited with ${EXIT_OTHERS}[^]*was restored to an earlier moment[^]*--roll-back`),
     );
     const steps = street.steps.length;
-    server = await startServer(again, [...flags, "--roll-back", "--lease", "1s"]);
+    server = await begin(again, [...flags, "--roll-back", "--lease", "1s"]);
     const health = await json<Health>(`${server.admin}/health`);
     assert.deepEqual([health.status, health.held], ["degraded", true]);
     await send("note/send", "of the new history");
@@ -282,7 +287,7 @@ describe("a server on a restored state of the past", () => {
     await server.process.kill();
 
     // Whoever restores the latest state now has that one, and nothing holds it.
-    server = await startServer(`${directory.path}/next`, flags);
+    server = await begin(`${directory.path}/next`, flags);
     assert.equal((await json<Health>(`${server.admin}/health`)).held, undefined);
     assert.equal((await get(`${server.ingress}/restate/invocation/${orderId}/output`)).status, 470);
   });
