@@ -16,6 +16,7 @@ export type {
   Rand,
   Request,
   RunAction,
+  ReceiveOptions,
   RunOptions,
   SignalReference,
   Target,

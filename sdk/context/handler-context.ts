@@ -10,6 +10,7 @@ import type {
   InvocationPromise,
   InvocationReference,
   Rand,
+  ReceiveOptions,
   Request,
   RestatePromise,
   RunAction,
@@ -31,6 +32,7 @@ import { type Serde, serde as serdes } from "../define/serde.ts";
 import { awakeableIdToString } from "../protocol/ids.ts";
 import { FIRST_USER_SIGNAL } from "../protocol/messages.ts";
 import type { Outcome } from "../protocol/messages.ts";
+import { eventSignal, messageSignal } from "../protocol/signal-names.ts";
 import { randomSeed } from "../protocol/random-seed.ts";
 import type { AwaitNode } from "../replay/await-node.ts";
 import type { RunRetryPolicy } from "../replay/run-retry.ts";
@@ -41,6 +43,7 @@ import { decoded, decodedId } from "./decode.ts";
 import { CallPromise } from "./journal-promise.ts";
 import { handlerConsole } from "./handler-console.ts";
 import { SeededRandom } from "./random.ts";
+import { Topics } from "./topic.ts";
 
 /** The first version in which the server provides the seed. */
 const SEED_VERSION = 6;
@@ -50,6 +53,7 @@ export class HandlerContext implements Context {
   #rand: Rand | undefined;
   #console: Console | undefined;
   #awakeables = 0;
+  #topics: Topics | undefined;
 
   constructor(core: ContextCore) {
     this.#core = core;
@@ -123,6 +127,25 @@ export class HandlerContext implements Context {
     return this.#core.promise(decoded(this.#core.machine().namedSignal(name), serde));
   }
 
+  // ---- messages and events ----
+
+  recv<T>(topic: string, options: ReceiveOptions<T> = {}): RestatePromise<T> {
+    this.#core.driver.requireOutsideStep();
+    this.#topics ??= new Topics((name) => this.#core.driver.machine.namedSignal(name));
+    const serde = options.serde ?? this.#core.serde<T>();
+    const received = this.#core.promise<T>(decoded(this.#topics.receive(topic), serde));
+    return options.timeout === undefined ? received : received.orTimeout(options.timeout);
+  }
+
+  send<T>(invocationId: InvocationId, topic: string, message: T, serde?: Serde<T>): void {
+    this.#signal(invocationId, messageSignal(topic), this.#core.success(message, serde));
+  }
+
+  setEvent<T>(key: string, value: T, serde?: Serde<T>): void {
+    const own = this.#core.opening.start.debugId;
+    this.#signal(own, eventSignal(key), this.#core.success(value, serde));
+  }
+
   // ---- calls ----
 
   serviceClient<D>({ name }: ServiceDefinitionFrom<D>): Client<Service<D>> {
@@ -173,10 +196,7 @@ export class HandlerContext implements Context {
   invocation(invocationId: InvocationId): InvocationReference {
     return {
       signal: <T>(name: string, serde?: Serde<T>) => {
-        const send = (result: Outcome) => {
-          const signal = { kind: "signal-name", name } as const;
-          syscalls.sendSignal(this.#core.machine(), invocationId, signal, result);
-        };
+        const send = (result: Outcome) => this.#signal(invocationId, name, result);
         return {
           resolve: (payload?: T) => send(this.#core.success(payload, serde)),
           reject: (reason) => send(this.#core.failure(reason)),
@@ -196,6 +216,11 @@ export class HandlerContext implements Context {
     return this.#core.promise(
       decoded(syscalls.attachInvocation(this.#core.machine(), target), serde),
     );
+  }
+
+  #signal(invocationId: string, name: string, result: Outcome): void {
+    const signal = { kind: "signal-name", name } as const;
+    syscalls.sendSignal(this.#core.machine(), invocationId, signal, result);
   }
 
   #callClient(service: string, key?: string): object {

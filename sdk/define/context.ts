@@ -105,6 +105,14 @@ export type RunOptions<T> = {
   retryIntervalFactor?: number;
 };
 
+/** How to receive a message. */
+export type ReceiveOptions<T> = {
+  /** How long to wait; then `TimeoutError`. A number is milliseconds. Default: for ever. */
+  timeout?: Duration | number;
+  /** Default: the serde of the service, JSON unless it says otherwise. */
+  serde?: Serde<T>;
+};
+
 /** A call by names. */
 export type GenericCall<REQ, RES> = {
   service: string;
@@ -233,4 +241,25 @@ export interface Context {
   attach<T>(invocationId: InvocationId, serde?: Serde<T>): RestatePromise<T>;
   /** The next signal of that name that someone sends to this invocation. */
   signal<T>(name: string, serde?: Serde<T>): RestatePromise<T>;
+
+  /**
+   * The next message on a topic that someone sent to this invocation: with `ctx.send`, the ingress client, or an HTTP request.
+   * Messages queue up in the order they arrive, also before anybody receives; each is received once. A `recv` that timed
+   * out or lost a race takes none away. Needs Holdfast as the server.
+   *
+   * @example
+   * const approval = await ctx.recv<Approval>("approvals", { timeout: { hours: 24 } });
+   */
+  recv<T>(topic: string, options?: ReceiveOptions<T>): RestatePromise<T>;
+  /**
+   * Sends a message to an invocation, exactly once, however often this handler is tried. One to an invocation that is over is
+   * dropped. Needs Holdfast as the server.
+   */
+  send<T>(invocationId: InvocationId, topic: string, message: T, serde?: Serde<T>): void;
+  /**
+   * Publishes a value that clients can read or wait for (`getEvent` of the ingress client, or
+   * `GET /restate/invocation/{id}/events/{key}`) while this invocation runs, and as long as its journal is retained. A later
+   * value replaces the one before. Needs Holdfast as the server.
+   */
+  setEvent<T>(key: string, value: T, serde?: Serde<T>): void;
 }
