@@ -3,17 +3,23 @@ import { type Any, trust } from "../define/any.ts";
 import { type Serde, serde as serdes } from "../define/serde.ts";
 import {
   type ConnectionOpts,
+  type Delivery,
+  type EventOptions,
   type Ingress,
   type IngressCall,
   type IngressCallOptions,
   type IngressSendOptions,
+  type InvocationTarget,
+  type MessageOptions,
   Opts,
   type Output,
+  type PublishedEvent,
   type Send,
   SendOpts,
   type WorkflowSubmission,
 } from "./api.ts";
 import { HttpCallError, IngressHttp } from "./http.ts";
+import { getEvent, type MessageTo, sendMessage } from "./messages.ts";
 
 /** What the server answers to `output` while the invocation runs. */
 const NOT_READY = 470;
@@ -82,8 +88,35 @@ class IngressConnection implements Ingress {
     return this.#call(call, opts?.opts ?? {});
   }
 
-  send<I>({ opts, ...call }: IngressCall<I> & { opts?: SendOpts<I> }): Promise<Send> {
-    return this.#send(call, opts?.opts ?? {});
+  send<I>(call: IngressCall<I> & { opts?: SendOpts<I> }): Promise<Send>;
+  send<T>(
+    invocation: InvocationTarget,
+    topic: string,
+    message: T,
+    opts?: MessageOptions<T>,
+  ): Promise<Delivery>;
+  send<T>(
+    first: InvocationTarget | (IngressCall<T> & { opts?: SendOpts<T> }),
+    topic?: string,
+    message?: T,
+    options: MessageOptions<T> = {},
+  ): Promise<Send | Delivery> {
+    if (typeof first === "object" && "handler" in first) {
+      const { opts, ...call } = first;
+      return this.#send(call, opts?.opts ?? {});
+    }
+    if (topic === undefined) throw new TypeError("send needs a call, or an invocation and a topic");
+    const to: MessageTo<T> = { http: this.#http, serde: options.serde ?? trust(this.#serde) };
+    return sendMessage(to, first, topic, trust(message), options);
+  }
+
+  getEvent<T>(
+    invocation: InvocationTarget,
+    key: string,
+    options: EventOptions<T> = {},
+  ): Promise<PublishedEvent<T> | undefined> {
+    const from: MessageTo<T> = { http: this.#http, serde: options.serde ?? trust(this.#serde) };
+    return getEvent(from, invocation, key, options);
   }
 
   async resolveAwakeable<T>(id: string, payload?: T, payloadSerde?: Serde<T>): Promise<void> {

@@ -41,9 +41,9 @@ export class IngressHttp {
   }
 
   /** The body of the answer. Rejects with `HttpCallError`, or with what `fetch` rejects with. */
-  post(path: string, options: PostOptions): Promise<Uint8Array> {
+  async post(path: string, options: PostOptions): Promise<Uint8Array> {
     const { body, contentType, idempotencyKey, headers } = options;
-    return this.#request(path, {
+    const response = await this.#request(path, {
       method: "POST",
       // A copy: what the caller passed may be a view of shared memory, which fetch refuses.
       body: new Uint8Array(body),
@@ -55,19 +55,29 @@ export class IngressHttp {
       },
       ...ending(options),
     });
+    return bodyOf(response);
   }
 
-  get(path: string, options: GetOptions): Promise<Uint8Array> {
+  async get(path: string, options: GetOptions): Promise<Uint8Array> {
+    return bodyOf(await this.fetch(path, options));
+  }
+
+  /** The answer, its body not read yet. Rejects like `post`. */
+  fetch(path: string, options: GetOptions): Promise<Response> {
     const headers = { ...this.#headers, ...options.headers };
     return this.#request(path, { method: "GET", headers, ...ending(options) });
   }
 
-  async #request(path: string, init: RequestInit): Promise<Uint8Array> {
+  async #request(path: string, init: RequestInit): Promise<Response> {
     const response = await this.#fetch(this.#base + path, init);
-    if (response.ok) return new Uint8Array(await response.arrayBuffer());
+    if (response.ok) return response;
     const text = await response.text();
     throw new HttpCallError(response.status, text, `Request failed: ${response.status}\n${text}`);
   }
+}
+
+export async function bodyOf(response: Response): Promise<Uint8Array> {
+  return new Uint8Array(await response.arrayBuffer());
 }
 
 function ending({ timeout, signal }: GetOptions): { signal?: AbortSignal } {

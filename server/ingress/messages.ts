@@ -7,6 +7,7 @@ import type { PublishEvent, SendMessage } from "../machine/input.ts";
 import { allowMethod, ask, type IngressContext, registryOf, withBody } from "./context.ts";
 import { getEvent } from "./event-wait.ts";
 import { eventDocument } from "./event-document.ts";
+import { idempotencyKeyOf } from "./headers.ts";
 import type { MessagePath, Route } from "./path.ts";
 import { type Exchange, INTERNAL, refuse, sendDelivered, sendDocument } from "./respond.ts";
 import { INVALID_INVOCATION, UNKNOWN_INVOCATION, workflowTargetProblem } from "./target.ts";
@@ -47,10 +48,7 @@ function sendMessage(
   id: Uint8Array,
   topic: string,
 ): void {
-  const given = exchange.request.headers["idempotency-key"];
-  // Repeated, it comes as a list, as one string.
-  const idempotencyKey = typeof given === "string" ? given : null;
-  if (idempotencyKey === "") return refuse(exchange, EMPTY_KEY);
+  const idempotencyKey = idempotencyKeyOf(exchange.request.headers);
   return withBytes(context, exchange, (message, replyTo) => {
     return { type: "send-message", id, topic, message, idempotencyKey, replyTo };
   });
@@ -104,10 +102,4 @@ const OVER: Problem = {
   status: 409,
   reason: "invocation-over",
   message: "the invocation is over: nobody will take the message, and its events stay as they are",
-};
-
-const EMPTY_KEY: Problem = {
-  status: 400,
-  reason: "empty-idempotency-key",
-  message: "the idempotency-key is empty; leave it out, or give one",
 };
