@@ -18,6 +18,7 @@ export type {
   RunAction,
   ReceiveOptions,
   RunOptions,
+  RunStep,
   SignalReference,
   Target,
 } from "./define/context.ts";
@@ -45,6 +46,8 @@ export type {
   WorkflowContext,
   WorkflowSharedContext,
 } from "./define/keyed-context.ts";
+export type { FetchOptions } from "./define/fetch.ts";
+export type { Saga, SagaRunOptions } from "./define/saga.ts";
 export {
   CancelledError,
   PauseError,

@@ -212,6 +212,7 @@ export class Driver implements Outbox, Awaiting, Job, Waiting {
     if (this.#over) return;
     this.#over = true;
     this.#waiters = [];
+    this.#steps.abort();
     this.#onOver();
   }
 }

@@ -26,8 +26,10 @@ import type {
 } from "../define/definition.ts";
 import { type Duration, durationField, durationToMs } from "../define/duration.ts";
 import type { TerminalError } from "../define/errors.ts";
+import type { FetchOptions } from "../define/fetch.ts";
 import { LoggerContext } from "../define/logger.ts";
 import type { Client, SendClient } from "../define/rpc.ts";
+import type { Saga } from "../define/saga.ts";
 import { type Serde, serde as serdes } from "../define/serde.ts";
 import { awakeableIdToString } from "../protocol/ids.ts";
 import { FIRST_USER_SIGNAL } from "../protocol/messages.ts";
@@ -41,8 +43,10 @@ import { callClient, sendClient } from "./clients.ts";
 import type { ContextCore } from "./context-core.ts";
 import { decoded, decodedId } from "./decode.ts";
 import { CallPromise } from "./journal-promise.ts";
+import { durableFetch } from "./durable-fetch.ts";
 import { handlerConsole } from "./handler-console.ts";
 import { SeededRandom } from "./random.ts";
+import { runSaga } from "./saga.ts";
 import { Topics } from "./topic.ts";
 
 /** The first version in which the server provides the seed. */
@@ -93,9 +97,23 @@ export class HandlerContext implements Context {
     const action = typeof nameOrAction === "string" ? second : nameOrAction;
     if (typeof action !== "function") throw new TypeError("ctx.run needs a function to execute");
     const serde = options.serde ?? this.#core.serde<T>();
-    const step = { action, serde, retryPolicy: runRetryPolicy(options) };
+    const { timeout } = options;
+    const timeoutMs = timeout === undefined ? undefined : durationToMs(timeout);
+    const step = { action, serde, timeoutMs, retryPolicy: runRetryPolicy(options) };
     const leaf = this.#core.machine().run(name, step);
     return this.#core.promise(decoded(leaf, serde));
+  }
+
+  fetch(
+    input: string | URL | globalThis.Request,
+    init?: RequestInit,
+    options: FetchOptions = {},
+  ): RestatePromise<Response> {
+    return durableFetch(this, input, init, options);
+  }
+
+  saga<T>(body: (saga: Saga) => PromiseLike<T>): Promise<T> {
+    return runSaga(this, body);
   }
 
   sleep(duration: Duration | number, name = ""): RestatePromise<void> {

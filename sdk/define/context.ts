@@ -16,7 +16,9 @@ import type {
 } from "./definition.ts";
 import type { Duration } from "./duration.ts";
 import type { TerminalError } from "./errors.ts";
+import type { FetchOptions } from "./fetch.ts";
 import type { Client, SendClient } from "./rpc.ts";
+import type { Saga } from "./saga.ts";
 import type { Serde } from "./serde.ts";
 
 /** The id of an invocation, `inv_1…`. */
@@ -83,8 +85,19 @@ export interface Request {
   readonly attemptCompletedSignal: AbortSignal;
 }
 
+/** What a step is told about itself. */
+export interface RunStep {
+  /**
+   * The same whenever this step is executed, in whichever attempt, and of no other step: for APIs that accept an idempotency key.
+   * Letters, digits, `_` and `-`, below 64 characters.
+   */
+  readonly idempotencyKey: string;
+  /** Aborted when the time of the step is out, or its attempt is over before it. */
+  readonly signal: AbortSignal;
+}
+
 /** A step: what `ctx.run` records the result of. */
-export type RunAction<T> = (() => Promise<T>) | (() => T);
+export type RunAction<T> = ((step: RunStep) => Promise<T>) | ((step: RunStep) => T);
 
 /**
  * How to retry a step that fails with anything but a `TerminalError`. With none of the retry options the retry policy of
@@ -93,6 +106,11 @@ export type RunAction<T> = (() => Promise<T>) | (() => T);
 export type RunOptions<T> = {
   /** For the result. Default: the serde of the service, JSON unless it says otherwise. */
   serde?: Serde<T>;
+  /**
+   * For one execution. A number is milliseconds. When it is over, the execution counts as failed with code 408, its `signal` is aborted,
+   * and what it gives later is dropped; the retry options decide what follows. Default: no limit.
+   */
+  timeout?: Duration | number;
   /** In total, the first one included. After the last one the step fails for good. Default: no limit. */
   maxRetryAttempts?: number;
   /** Since the first attempt. A number is milliseconds. When it is over, the step fails for good. Default: no limit. */
@@ -192,6 +210,34 @@ export interface Context {
   /** The name is a label in the journal. It must not change between attempts. */
   run<T>(name: string, action: RunAction<T>): RestatePromise<T>;
   run<T>(name: string, action: RunAction<T>, options: RunOptions<T>): RestatePromise<T>;
+
+  /**
+   * A request as a step: executed until it is answered, its answer recorded. Tells the other side the step's idempotency key, in the header
+   * `idempotency-key`, so that it can tell a repetition. Answers such as 404 are answers; 429 and 5xx are tried again, after `retry-after`
+   * where there is one. The answer stands in the journal, headers and body.
+   *
+   * @example
+   * const response = await ctx.fetch(url, { method: "POST", body: JSON.stringify(order) });
+   * if (!response.ok) throw new TerminalError(`refused: ${await response.text()}`);
+   */
+  fetch(
+    input: string | URL | globalThis.Request,
+    init?: RequestInit,
+    options?: FetchOptions,
+  ): RestatePromise<Response>;
+
+  /**
+   * Runs `body`; when it fails for good or the invocation is cancelled, what it did with `saga.run` is undone, the last step first, and
+   * the failure is thrown on. Undoing is journaled like everything else and goes on after a crash. A further cancellation does not end
+   * it. What could not be undone is named in the message of the failure.
+   *
+   * @example
+   * await ctx.saga(async (saga) => {
+   *   const room = await saga.run("reserve", () => hotel.reserve(), { undo: (room) => room && hotel.release(room) });
+   *   await saga.run("charge", (step) => card.charge(room.price, step.idempotencyKey), { undo: () => card.refund() });
+   * });
+   */
+  saga<T>(body: (saga: Saga) => PromiseLike<T>): Promise<T>;
 
   /** A durable timer. A number is milliseconds. A lower bound. */
   sleep(duration: Duration | number, name?: string): RestatePromise<void>;
