@@ -39,3 +39,4 @@ export {
 } from "./ingress-client/api.ts";
 export { connect } from "./ingress-client/connect.ts";
 export { HttpCallError } from "./ingress-client/http.ts";
+export type { RetryOptions } from "./ingress-client/retry.ts";

@@ -10,6 +10,7 @@ import type {
 } from "../define/definition.ts";
 import { type Duration, durationToMs } from "../define/duration.ts";
 import type { Serde } from "../define/serde.ts";
+import type { RetryOptions } from "./retry.ts";
 
 export interface IngressCallOptions<I = unknown, O = unknown> {
   /** The request runs once for this key; repeating it gets the same answer while the server retains it. */
@@ -246,4 +247,10 @@ export type ConnectionOpts = {
   serde?: Serde<Any>;
   /** Default: the global one. */
   fetch?: typeof globalThis.fetch;
+  /**
+   * How requests are made again that were not answered (the connection failed, 429, 502, 503 or 504), if a repetition does no harm:
+   * those that only ask, those with an idempotency key, starting a workflow, completing an awakeable. Others are repeated only after
+   * 429, with which the server did not take them. What a handler answers is never asked for again. False: never. Default: 5 attempts.
+   */
+  retry?: RetryOptions | false;
 };

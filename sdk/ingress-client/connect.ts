@@ -28,6 +28,8 @@ interface Target {
   readonly service: string;
   /** Of an object or a workflow. */
   readonly key?: string;
+  /** Its run has an identity of its own, so starting it twice starts it once. */
+  readonly isWorkflow?: boolean;
 }
 
 /** Connects to nothing yet; each call is one HTTP request. */
@@ -63,7 +65,9 @@ class IngressConnection implements Ingress {
   workflowClient({ name: service }: { name: string }, key: string): Any {
     const path = `/restate/workflow/${service}/${encodeURIComponent(key)}`;
     const client: Record<string, unknown> = trust(this.#client({ service, key }));
-    const submit = trust<Record<string, unknown>>(this.#sendClient({ service, key }))["run"];
+    const submit = trust<Record<string, unknown>>(
+      this.#sendClient({ service, key, isWorkflow: true }),
+    )["run"];
     const own: Readonly<Record<string, unknown>> = {
       workflowSubmit: async (...args: unknown[]) => ({
         ...(await trust<(...args: unknown[]) => Promise<Send>>(submit)(...args)),
@@ -124,6 +128,7 @@ class IngressConnection implements Ingress {
     await this.#http.post(`/restate/awakeables/${encodeURIComponent(id)}/resolve`, {
       body: serde.serialize(trust(payload)),
       contentType: serde.contentType,
+      isRepeatable: true,
     });
   }
 
@@ -131,6 +136,7 @@ class IngressConnection implements Ingress {
     await this.#http.post(`/restate/awakeables/${encodeURIComponent(id)}/reject`, {
       body: new TextEncoder().encode(reason),
       contentType: "text/plain",
+      isRepeatable: true,
     });
   }
 
@@ -170,7 +176,7 @@ class IngressConnection implements Ingress {
     return output.deserialize(bytes);
   }
 
-  async #send<I>(call: IngressCall<I>, opts: IngressSendOptions<I>): Promise<Send> {
+  async #send<I>(call: IngressCall<I> & Target, opts: IngressSendOptions<I>): Promise<Send> {
     const { body, contentType } = this.#payload(call, opts);
     const delayMs = SendOpts.from(opts).delay();
     const query = delayMs === undefined ? "" : `?delay=${delayMs}ms`;
@@ -178,6 +184,7 @@ class IngressConnection implements Ingress {
       ...opts,
       body,
       contentType,
+      ...(call.isWorkflow === true && { isRepeatable: true }),
     });
     const accepted: Pick<Send, "invocationId" | "status"> = trust(serdes.json.deserialize(bytes));
     const { invocationId, status } = accepted;
