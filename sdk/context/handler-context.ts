@@ -1,13 +1,7 @@
 /** The one implementation of `Context`. */
-import { type Any, trust } from "../define/any.ts";
 import type {
-  Context,
   ContextDate,
-  GenericCall,
-  GenericSend,
-  InvocationHandle,
   InvocationId,
-  InvocationPromise,
   InvocationReference,
   Rand,
   ReceiveOptions,
@@ -16,19 +10,11 @@ import type {
   RunAction,
   RunOptions,
 } from "../define/context.ts";
-import type {
-  Service,
-  ServiceDefinitionFrom,
-  VirtualObject,
-  VirtualObjectDefinitionFrom,
-  Workflow,
-  WorkflowDefinitionFrom,
-} from "../define/definition.ts";
 import { type Duration, durationField, durationToMs } from "../define/duration.ts";
 import type { TerminalError } from "../define/errors.ts";
 import type { FetchOptions } from "../define/fetch.ts";
+import type { ContextInternal } from "../define/internal.ts";
 import { LoggerContext } from "../define/logger.ts";
-import type { Client, SendClient } from "../define/rpc.ts";
 import type { Saga } from "../define/saga.ts";
 import { type Serde, serde as serdes } from "../define/serde.ts";
 import { awakeableIdToString } from "../protocol/ids.ts";
@@ -36,13 +22,13 @@ import { FIRST_USER_SIGNAL } from "../protocol/messages.ts";
 import type { Outcome } from "../protocol/messages.ts";
 import { eventSignal, messageSignal } from "../protocol/signal-names.ts";
 import { randomSeed } from "../protocol/random-seed.ts";
-import type { AwaitNode } from "../replay/await-node.ts";
+import { Decoded, type Leaf } from "../replay/await-node.ts";
+import { All } from "../replay/combinators.ts";
 import type { RunRetryPolicy } from "../replay/run-retry.ts";
 import * as syscalls from "../replay/syscalls.ts";
-import { callClient, sendClient } from "./clients.ts";
+import { CallingContext } from "./calling-context.ts";
 import type { ContextCore } from "./context-core.ts";
 import { decoded, decodedId } from "./decode.ts";
-import { CallPromise } from "./journal-promise.ts";
 import { durableFetch } from "./durable-fetch.ts";
 import { handlerConsole } from "./handler-console.ts";
 import { SeededRandom } from "./random.ts";
@@ -52,14 +38,16 @@ import { Topics } from "./topic.ts";
 /** The first version in which the server provides the seed. */
 const SEED_VERSION = 6;
 
-export class HandlerContext implements Context {
+export class HandlerContext extends CallingContext implements ContextInternal {
   readonly #core: ContextCore;
   #rand: Rand | undefined;
   #console: Console | undefined;
   #awakeables = 0;
   #topics: Topics | undefined;
+  #cancellation: { readonly leaf: Leaf; readonly promise: RestatePromise<void> } | undefined;
 
   constructor(core: ContextCore) {
+    super(core);
     this.#core = core;
   }
 
@@ -70,8 +58,11 @@ export class HandlerContext implements Context {
   get console(): Console {
     const { service, handler, logger } = this.#core.served;
     const isReplaying = () => this.#core.driver.machine.phase === "replaying";
-    const about = () =>
-      new LoggerContext(this.#core.opening.start.debugId, service, handler, this.request());
+    const { debugId } = this.#core.opening.start;
+    const about = () => {
+      const request = this.request();
+      return new LoggerContext(debugId, service, handler, request.target.key, request);
+    };
     return (this.#console ??= handlerConsole(logger, about, isReplaying));
   }
 
@@ -164,51 +155,6 @@ export class HandlerContext implements Context {
     this.#signal(own, eventSignal(key), this.#core.success(value, serde));
   }
 
-  // ---- calls ----
-
-  serviceClient<D>({ name }: ServiceDefinitionFrom<D>): Client<Service<D>> {
-    return trust(this.#callClient(name));
-  }
-
-  serviceSendClient<D>({ name }: ServiceDefinitionFrom<D>): SendClient<Service<D>> {
-    return trust(this.#sendClient(name));
-  }
-
-  objectClient<D>({ name }: VirtualObjectDefinitionFrom<D>, key: string): Client<VirtualObject<D>> {
-    return trust(this.#callClient(name, key));
-  }
-
-  objectSendClient<D>(
-    { name }: VirtualObjectDefinitionFrom<D>,
-    key: string,
-  ): SendClient<VirtualObject<D>> {
-    return trust(this.#sendClient(name, key));
-  }
-
-  workflowClient<D>({ name }: WorkflowDefinitionFrom<D>, key: string): Client<Workflow<D>> {
-    return trust(this.#callClient(name, key));
-  }
-
-  workflowSendClient<D>({ name }: WorkflowDefinitionFrom<D>, key: string): SendClient<Workflow<D>> {
-    return trust(this.#sendClient(name, key));
-  }
-
-  genericCall<REQ = Uint8Array, RES = Uint8Array>(
-    call: GenericCall<REQ, RES>,
-  ): InvocationPromise<RES> {
-    const leaves = syscalls.call(this.#core.machine(), callFields(call));
-    const outputSerde: Serde<RES> = call.outputSerde ?? trust(serdes.binary);
-    const result: AwaitNode<RES> = trust(decoded(leaves.result, outputSerde));
-    return new CallPromise(result, decodedId(leaves.invocationId), this.#core.driver);
-  }
-
-  genericSend<REQ = Uint8Array>(call: GenericSend<REQ>): InvocationHandle {
-    const delayMs = durationToMs(call.delay ?? 0);
-    const invokeTimeMs = delayMs === 0 ? 0 : this.#core.driver.host.nowMs() + delayMs;
-    const leaf = syscalls.send(this.#core.machine(), callFields(call), invokeTimeMs);
-    return { invocationId: this.#core.promise(decodedId(leaf)) };
-  }
-
   // ---- other invocations ----
 
   invocation(invocationId: InvocationId): InvocationReference {
@@ -223,6 +169,31 @@ export class HandlerContext implements Context {
       cancel: () => this.cancel(invocationId),
       attach: <T>(serde?: Serde<T>) => this.attach(invocationId, serde),
     };
+  }
+
+  cancellation(): RestatePromise<void> {
+    const leaf = this.#core.machine().cancellation.next();
+    if (this.#cancellation?.leaf !== leaf) {
+      const promise = this.#core.promise<void>(decoded(leaf, serdes.empty));
+      this.#cancellation = { leaf, promise };
+    }
+    return this.#cancellation.promise;
+  }
+
+  cancelPreviousCalls(): RestatePromise<InvocationId[]> {
+    const machine = this.#core.machine();
+    const ids = new All(machine.cancellation.takeChildren().map(decodedId));
+    // Decided at one place of the journal in every attempt, so that the commands stand there too.
+    const cancelled = new Decoded(ids, (settled) => {
+      if (!settled.ok) throw settled.error;
+      for (const id of settled.value) syscalls.cancelInvocation(machine, id);
+      return settled.value;
+    });
+    return this.#core.promise(cancelled);
+  }
+
+  isProcessing(): boolean {
+    return this.#core.driver.machine.phase !== "replaying";
   }
 
   cancel(invocationId: InvocationId): void {
@@ -241,37 +212,10 @@ export class HandlerContext implements Context {
     syscalls.sendSignal(this.#core.machine(), invocationId, signal, result);
   }
 
-  #callClient(service: string, key?: string): object {
-    const target = { service, key };
-    return callClient(target, this.#core.served.defaultSerde, (call) => this.genericCall(call));
-  }
-
-  #sendClient(service: string, key?: string): object {
-    const target = { service, key };
-    return sendClient(target, this.#core.served.defaultSerde, (call) => this.genericSend(call));
-  }
-
   #seed(): bigint {
     const { id, randomSeed: seed } = this.#core.opening.start;
     return this.#core.errors.version < SEED_VERSION || seed === 0n ? randomSeed(id) : seed;
   }
-}
-
-function callFields<REQ>(call: GenericCall<REQ, Any> | GenericSend<REQ>): syscalls.CallFields {
-  const { service, method, parameter, key = "", headers = {}, idempotencyKey, name = "" } = call;
-  const serde: Serde<REQ> = call.inputSerde ?? trust(serdes.binary);
-  return {
-    service,
-    handler: method,
-    key,
-    parameter: serde.serialize(parameter),
-    headers: Object.entries<unknown>(headers).map(([header, value]) => ({
-      key: header,
-      value: String(value),
-    })),
-    name,
-    ...(idempotencyKey !== undefined && { idempotencyKey }),
-  };
 }
 
 function runRetryPolicy<T>(options: RunOptions<T>): RunRetryPolicy | undefined {

@@ -16,6 +16,7 @@ import { PAUSE } from "../replay/terminal-messages.ts";
 import type { AttemptErrors } from "./attempt-errors.ts";
 import { ownBytes } from "./decode.ts";
 import type { Host } from "./host.ts";
+import { intercepted } from "./interceptors.ts";
 import { StepExecution } from "./step-execution.ts";
 
 export interface Step {
@@ -27,11 +28,15 @@ export interface Step {
   readonly retryPolicy: RunRetryPolicy | undefined;
 }
 
+/** Goes around the execution of a step with this name. */
+export type StepAround = (name: string, next: () => Promise<void>) => Promise<void>;
+
 export class StepRunner {
   readonly #machine: ReplayMachine<Step>;
   readonly #host: Host;
   readonly #errors: AttemptErrors;
   readonly #executing = new Set<StepExecution>();
+  #arounds: readonly StepAround[] = [];
   #inside = false;
 
   constructor(machine: ReplayMachine<Step>, host: Host, errors: AttemptErrors) {
@@ -48,20 +53,22 @@ export class StepRunner {
     if (this.#inside) throw new Error("the context must not be used inside ctx.run");
   }
 
+  /** Around every step that is executed from now on, the first one outermost. */
+  intercept(arounds: readonly StepAround[]): void {
+    this.#arounds = arounds;
+  }
+
   execute(run: RunLeaf<Step>): void {
     // One that was to be executed along with it may have failed the attempt.
     if (this.#machine.phase === "closed") return;
     const startedMs = this.#host.nowMs();
-    const { action, timeoutMs } = run.action;
+    const { timeoutMs } = run.action;
     const execution = new StepExecution(this.#invocationId, run.commandIndex);
     let result: unknown;
-    this.#inside = true;
     try {
-      result = action(execution);
+      result = this.#arounded(run, execution);
     } catch (thrown) {
       return this.#fail(run, thrown, startedMs);
-    } finally {
-      this.#inside = false;
     }
     if (!isPromiseLike(result)) return this.#succeed(run, result, startedMs);
     this.#executing.add(execution);
@@ -76,6 +83,24 @@ export class StepRunner {
       });
     }
     return undefined;
+  }
+
+  #arounded(run: RunLeaf<Step>, execution: StepExecution): unknown {
+    const action = () => this.#enter(run.action, execution);
+    if (this.#arounds.length === 0) return action();
+    const arounds = this.#arounds.map(
+      (around) => (next: () => Promise<void>) => around(run.name, next),
+    );
+    return intercepted(arounds, action);
+  }
+
+  #enter({ action }: Step, execution: StepExecution): unknown {
+    this.#inside = true;
+    try {
+      return action(execution);
+    } finally {
+      this.#inside = false;
+    }
   }
 
   /** The attempt is over: nobody waits for what is being executed. */

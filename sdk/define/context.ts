@@ -14,10 +14,21 @@ import type {
   Workflow,
   WorkflowDefinitionFrom,
 } from "./definition.ts";
+import type {
+  HandlerDescriptors,
+  ObjectDescriptor,
+  ServiceDescriptor,
+  WorkflowDescriptor,
+} from "./descriptor.ts";
 import type { Duration } from "./duration.ts";
 import type { TerminalError } from "./errors.ts";
 import type { FetchOptions } from "./fetch.ts";
-import type { Client, SendClient } from "./rpc.ts";
+import type {
+  Client,
+  ClientFromDescriptors,
+  SendClient,
+  SendClientFromDescriptors,
+} from "./rpc.ts";
 import type { Saga } from "./saga.ts";
 import type { Serde } from "./serde.ts";
 
@@ -76,7 +87,14 @@ export interface Request {
   readonly body: Uint8Array;
   /** The key the caller made the request idempotent with; only from servers that tell it (protocol V7). */
   readonly idempotencyKey?: string;
-  /** What the host passes along with a request; nothing on Node. */
+  /** The scope the caller put the invocation in, if any (protocol V7). */
+  readonly scope?: string;
+  /** The limit key of the caller, if any (protocol V7). */
+  readonly limitKey?: string;
+  /**
+   * What the runtime passed with the request of this attempt: the environment and the execution context in Cloudflare Workers,
+   * the context of the function in AWS Lambda, nothing on Node. Of this attempt alone: what depends on it belongs in a step.
+   */
   readonly extraArgs: unknown[];
   /**
    * Aborted when this attempt is over, in whatever way: result, failure, suspension, lost connection. For releasing what
@@ -145,6 +163,10 @@ export type GenericCall<REQ, RES> = {
   /** Default: bytes as they are. */
   outputSerde?: Serde<RES>;
   idempotencyKey?: string;
+  /** See `ctx.scope`. */
+  scope?: string;
+  /** See `rpc.opts`. Needs a scope. */
+  limitKey?: string;
   /** A label in the journal, for people. */
   name?: string;
 };
@@ -270,6 +292,39 @@ export interface Context {
   /** Calls handlers of one workflow. A second call of its `run` fails with code 409. */
   workflowClient<D>(opts: WorkflowDefinitionFrom<D>, key: string): Client<Workflow<D>>;
   workflowSendClient<D>(opts: WorkflowDefinitionFrom<D>, key: string): SendClient<Workflow<D>>;
+  /**
+   * Calls what an interface of `iface` describes.
+   *
+   * @example
+   * await ctx.client(greeter).greet("Ada");
+   * await ctx.client(counter, "key").add(1);
+   */
+  client<P extends string, H extends HandlerDescriptors>(
+    serviceInterface: ServiceDescriptor<P, H>,
+  ): ClientFromDescriptors<H>;
+  client<P extends string, H extends HandlerDescriptors>(
+    keyedInterface: ObjectDescriptor<P, H> | WorkflowDescriptor<P, H>,
+    key: string,
+  ): ClientFromDescriptors<H>;
+  /** Starts what an interface of `iface` describes without waiting for it. */
+  sendClient<P extends string, H extends HandlerDescriptors>(
+    serviceInterface: ServiceDescriptor<P, H>,
+  ): SendClientFromDescriptors<H>;
+  sendClient<P extends string, H extends HandlerDescriptors>(
+    keyedInterface: ObjectDescriptor<P, H> | WorkflowDescriptor<P, H>,
+    key: string,
+  ): SendClientFromDescriptors<H>;
+
+  /**
+   * Clients for one scope: services, keys and idempotency keys of different scopes have nothing to do with each other. For
+   * servers that have scopes (protocol V7); Holdfast itself has none and fails the attempt.
+   *
+   * Throws `TypeError` for a key that is not 1 to 36 letters, digits, `_`, `.` or `-`.
+   *
+   * @example
+   * await ctx.scope("tenant-1").serviceClient(greeter).greet("Ada");
+   */
+  scope(scopeKey: string): ScopedContext;
   /** A call by names, without types. */
   genericCall<REQ = Uint8Array, RES = Uint8Array>(
     call: GenericCall<REQ, RES>,
@@ -309,3 +364,16 @@ export interface Context {
    */
   setEvent<T>(key: string, value: T, serde?: Serde<T>): void;
 }
+
+/** The clients of one scope. */
+export type ScopedContext = Pick<
+  Context,
+  | "serviceClient"
+  | "serviceSendClient"
+  | "objectClient"
+  | "objectSendClient"
+  | "workflowClient"
+  | "workflowSendClient"
+  | "client"
+  | "sendClient"
+>;
