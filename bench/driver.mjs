@@ -67,7 +67,10 @@ export function rssMiB(pid) {
 export const SMALL_BODY = JSON.stringify({ name: "Bob", text: "x".repeat(200) });
 
 /** Each caller sends the next request when it has its answer. `onAnswer(latencyMs, headers)` is told of each; returns the failed. */
-export async function drive(url, { handler, callers, isOver, body = () => SMALL_BODY, onAnswer }) {
+export async function drive(
+  url,
+  { service = "Bench", handler, callers, isOver, body = () => SMALL_BODY, onAnswer },
+) {
   const pool = new Pool(url, { connections: callers, pipelining: 1 });
   let failed = 0;
   await Promise.all(
@@ -75,7 +78,7 @@ export async function drive(url, { handler, callers, isOver, body = () => SMALL_
       while (!isOver()) {
         const begin = performance.now();
         const answer = await pool.request({
-          path: `/Bench/${handler}`,
+          path: `/${service}/${handler}`,
           method: "POST",
           headers: { "content-type": "application/json" },
           body: body(),

@@ -16,7 +16,7 @@ const sdk =
     : await import("@restatedev/restate-sdk");
 
 const bench = sdk.service({
-  name: "Bench",
+  name: process.env.BENCH_SERVICE ?? "Bench",
   handlers: {
     echo: async (_ctx, input) => input,
     steps: async (ctx, input) => {

@@ -29,13 +29,14 @@ async function buildServer() {
 async function buildSdk() {
   const folder = path.join(ROOT, "sdk");
   const { exports } = JSON.parse(readFileSync(path.join(folder, "package.json"), "utf8"));
-  const entries = Object.values(exports)
+  const sources = Object.values(exports)
     .filter((entry) => typeof entry === "object")
     .map((entry) => path.join("sdk", entry.default.replace("dist/", "").replace(/\.js$/, ".ts")));
   rmSync(path.join(folder, "dist"), { recursive: true, force: true });
   await build({
     ...BUNDLE,
-    entryPoints: entries,
+    // Two entries may be one module.
+    entryPoints: [...new Set(sources)],
     outdir: "sdk/dist",
     outbase: "sdk",
     outExtension: { ".js": ".js" },

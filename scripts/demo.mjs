@@ -1,20 +1,33 @@
-// The built server with the checkout example behind it, and what to try next. Kills are survived, Ctrl-C stops both.
-// Usage: node scripts/demo.mjs [flags of holdfast serve]   HOLDFAST_* variables are passed on to the server.
+// The built server with an example behind it, and what to try next. Kills are survived, Ctrl-C stops both.
+// Usage: node scripts/demo.mjs [--example NAME] [flags of holdfast serve]   HOLDFAST_* variables are passed on to the server.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import path from "node:path";
 import { ROOT } from "./bundle.mjs";
+import { EXAMPLES } from "./guides.mjs";
 import { Supervised } from "./supervise.mjs";
 
+const flags = process.argv.slice(2);
+const name = flags[0] === "--example" ? flags.splice(0, 2)[1] : "checkout";
+const chosen = EXAMPLES[name];
+if (chosen === undefined) {
+  console.error(`There is no example ${name}. There are: ${Object.keys(EXAMPLES).join(", ")}`);
+  process.exit(2);
+}
+
+const COMMAND = name === "checkout" ? "npm start" : `npm run example -- ${name}`;
+
 /** The example's own files. Its port is kept: what is in flight goes on at the address it began at. */
-const DEMO = process.env.CHECKOUT_DIRECTORY ?? path.join(ROOT, ".demo");
+const DEMO =
+  process.env.EXAMPLE_DIRECTORY ??
+  (name === "checkout" ? path.join(ROOT, ".demo") : path.join(ROOT, ".demo", name));
 const PORT_FILE = path.join(DEMO, "endpoint-port");
 
 const PARENT_CHECK_MS = 250;
 
 const PORT_ADVICE = `
 A port is taken by another program (perhaps by another npm start). Stop that one, or choose other ports:
-  HOLDFAST_INGRESS=127.0.0.1:18080 HOLDFAST_ADMIN=127.0.0.1:19070 npm start`;
+  HOLDFAST_INGRESS=127.0.0.1:18080 HOLDFAST_ADMIN=127.0.0.1:19070 ${COMMAND}`;
 
 /** The port the endpoint had last time if nobody else took it since; 0 means any. */
 async function endpointPort() {
@@ -40,40 +53,40 @@ async function stop(signal, exitCode) {
   // The server first: it drains while its endpoint is still there.
   for (const program of programs.toReversed()) await program.stop(signal);
   if (exitCode === 0)
-    console.log("Stopped. The journal is kept; npm start goes on where this ended.");
+    console.log(`Stopped. The journal is kept; ${COMMAND} goes on where this ended.`);
   process.exit(exitCode);
 }
 
 process.on("SIGINT", () => void stop("SIGINT", 0));
 process.on("SIGTERM", () => void stop("SIGTERM", 0));
 process.on("SIGHUP", () => void stop("SIGTERM", 0));
-if (process.env.npm_lifecycle_event === "start") {
+if (["start", "example"].includes(process.env.npm_lifecycle_event)) {
   // A signal to npm ends the shell between npm and us, and does not come any further: we notice that it is gone.
   const shell = process.ppid;
   setInterval(() => process.ppid !== shell && void stop("SIGTERM", 0), PARENT_CHECK_MS).unref();
 }
 
 /** Says why there is nothing more to do here. */
-async function giveUp(name, why, stderr) {
+async function giveUp(who, why, stderr) {
   if (stopping) return;
-  console.error(`\n${name} ${why}`);
+  console.error(`\n${who} ${why}`);
   if (/EADDRINUSE/.test(stderr)) console.error(PORT_ADVICE);
   await stop("SIGTERM", 1);
 }
 
-async function run(name, args, env) {
+async function run(who, args, env) {
   const program = new Supervised({
     args,
     env,
-    onKilled: (signal) => console.log(`\n${name} was killed (${signal}). Starting it again ...`),
-    onBack: (line, ms) => console.log(`${name} is back after ${ms} ms, process ${line.pid}.`),
-    onEnd: (why, stderr) => void giveUp(name, why, stderr),
+    onKilled: (signal) => console.log(`\n${who} was killed (${signal}). Starting it again ...`),
+    onBack: (line, ms) => console.log(`${who} is back after ${ms} ms, process ${line.pid}.`),
+    onEnd: (why, stderr) => void giveUp(who, why, stderr),
   });
   programs.push(program);
   try {
     return await program.start();
   } catch (error) {
-    return giveUp(name, error.message, error.stderr ?? "");
+    return giveUp(who, error.message, error.stderr ?? "");
   }
 }
 
@@ -91,44 +104,22 @@ async function register(admin, uri) {
 }
 
 function guide(server, example) {
-  const order = `order-${Date.now().toString(36)}`;
-  const body = JSON.stringify({ orderId: order, sku: "book", quantity: 1, amountCents: 1900 });
-  const paid = JSON.stringify({ status: "paid", reference: "payment-1" });
   return `
 Holdfast ${server.version} is ready.
   ingress   ${server.ingress}   where callers invoke services
   admin     ${server.admin}   where endpoints are registered
   journal   ${path.resolve(server.data)}
-  example   ${example.endpoint}   examples/checkout, process ${example.pid}
+  example   ${example.endpoint}   examples/${name}, process ${example.pid}
 
-A checkout that waits for its payment. In another terminal:
-
-  # 1. Place an order. The answer comes at once; the checkout runs behind it.
-  curl -X POST ${server.ingress}/Checkout/place/send -H 'idempotency-key: ${order}' -H 'content-type: application/json' -d '${body}'
-
-  # 2. See it wait. The awakeable is what the payment provider's webhook resolves.
-  curl ${example.orders}/orders/${order}
-
-  # 3. Kill the server as hard as you like. It is started again, and nothing changes but time.
-  kill -9 ${server.pid}
-
-  # 4. Pay.
-  curl -X POST ${server.ingress}/restate/awakeables/$(curl -s ${example.orders}/orders/${order}/awakeable)/resolve -H 'content-type: application/json' -d '${paid}'
-
-  # 5. Read the receipt (waits for it if need be).
-  curl ${server.ingress}/restate/invocation/Checkout/place/${order}/attach
-
-Repeat step 1 and see that nothing happens twice. Ctrl-C stops everything.
-`;
+${chosen.guide(server, example)}`;
 }
 
 mkdirSync(DEMO, { recursive: true });
 const port = await endpointPort();
-const example = await run("The checkout example", (last) => [
-  path.join(ROOT, "examples", "checkout", "dist", "main.mjs"),
-  `--db=${path.join(DEMO, "checkout.db")}`,
+const example = await run(`The ${name} example`, (last) => [
+  path.join(ROOT, "examples", name, "dist", "main.mjs"),
   `--port=${last === undefined ? port : portOf(last.endpoint)}`,
-  `--orders-port=${last === undefined ? "0" : portOf(last.orders)}`,
+  ...chosen.args(DEMO, last),
 ]);
 
 const server = await run(
@@ -136,7 +127,7 @@ const server = await run(
   (last) => [
     path.join(ROOT, "dist", "holdfast.mjs"),
     "serve",
-    ...process.argv.slice(2),
+    ...flags,
     ...(last === undefined
       ? []
       : ["--ingress", hostOf(last.ingress), "--admin", hostOf(last.admin)]),

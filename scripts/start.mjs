@@ -1,5 +1,5 @@
-// `npm start`: installs what is missing, builds, and starts the demo.
-// Usage: npm start [-- flags of holdfast serve]
+// `npm start` and `npm run example`: installs what is missing, builds, and starts the checkout or another example.
+// Usage: npm start [-- flags of holdfast serve]   npm run example -- NAME [flags of holdfast serve]
 import { spawnSync } from "node:child_process";
 import path from "node:path";
 import { fileURLToPath } from "node:url";

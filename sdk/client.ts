@@ -17,6 +17,8 @@ export type { Duration } from "./define/duration.ts";
 export { type Serde, serde } from "./define/serde.ts";
 export {
   type ConnectionOpts,
+  type Delivery,
+  type EventOptions,
   type InferArgType,
   type Ingress,
   type IngressCall,
@@ -25,8 +27,11 @@ export {
   type IngressSendClient,
   type IngressSendOptions,
   type IngressWorkflowClient,
+  type InvocationTarget,
+  type MessageOptions,
   Opts,
   type Output,
+  type PublishedEvent,
   rpc,
   type Send,
   SendOpts,
@@ -34,3 +39,4 @@ export {
 } from "./ingress-client/api.ts";
 export { connect } from "./ingress-client/connect.ts";
 export { HttpCallError } from "./ingress-client/http.ts";
+export type { RetryOptions } from "./ingress-client/retry.ts";

@@ -32,6 +32,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
     rooms: ["sdk/context", "sdk/replay", "sdk/define", "sdk/protocol"],
     external: ["node:"],
   },
+  "sdk/lint": { rooms: ["sdk/define"], external: [] },
   "sdk/ingress-client": { rooms: ["sdk/define", "sdk/protocol"], external: [] },
   sdk: { rooms: ["sdk/*"], external: ["node:"] },
 

@@ -1,55 +1,11 @@
 /** What `npm start` prints works when it is pasted, and what it runs survives being killed. */
 import assert from "node:assert/strict";
-import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { after, before, describe, it } from "node:test";
-import { promisify } from "node:util";
+import { Demo, paste } from "../../server/test/demo.ts";
 import { persist, temporaryDirectory } from "../../server/test/harness.ts";
 
-const exec = promisify(execFile);
-
-class Demo {
-  readonly #child: ChildProcess;
-  output = "";
-
-  constructor(directory: string, flags: readonly string[]) {
-    const args = ["scripts/demo.mjs", "--data", `${directory}/data`, ...flags];
-    this.#child = spawn(process.execPath, args, {
-      stdio: ["ignore", "pipe", "pipe"],
-      env: { ...process.env, CHECKOUT_DIRECTORY: directory },
-    });
-    for (const stream of [this.#child.stdout, this.#child.stderr]) {
-      stream?.on("data", (chunk: Buffer) => {
-        this.output += chunk.toString();
-      });
-    }
-  }
-
-  /** Waits until it has printed this; returns what the pattern captured. */
-  async printed(pattern: RegExp): Promise<string> {
-    return await persist(() => {
-      const match = pattern.exec(this.output);
-      if (match === null && this.#child.exitCode !== null) throw new Error(this.output);
-      return Promise.resolve(match === null ? undefined : (match[1] ?? match[0]));
-    }, 30_000);
-  }
-
-  async stop(signal: NodeJS.Signals): Promise<number | null> {
-    if (this.#child.exitCode === null) {
-      const gone = once(this.#child, "exit");
-      this.#child.kill(signal);
-      await gone;
-    }
-    return this.#child.exitCode;
-  }
-
-  get ended(): Promise<unknown> {
-    return this.#child.exitCode === null ? once(this.#child, "exit") : Promise.resolve();
-  }
-}
-
-const paste = async (line: string) => (await exec("bash", ["-c", line])).stdout;
 const alive = (pid: number): boolean => {
   try {
     return process.kill(pid, 0);
@@ -60,14 +16,12 @@ const alive = (pid: number): boolean => {
 
 describe("the guide of npm start", () => {
   const directory = temporaryDirectory();
-  const ports = ["--ingress", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
   let demo: Demo;
   let lines: string[];
 
   before(async () => {
-    demo = new Demo(directory.path, ports);
-    await demo.printed(/Ctrl-C stops everything/);
-    lines = [...demo.output.matchAll(/^ {2}((?:curl|kill) .*)$/gm)].map((match) => match[1] ?? "");
+    demo = new Demo("checkout", directory.path);
+    lines = await demo.guide();
   });
 
   after(async () => {
@@ -114,7 +68,12 @@ describe("npm start on a taken port", () => {
     const address = other.address();
     assert.ok(address !== null && typeof address === "object");
     const taken = `127.0.0.1:${address.port}`;
-    const demo = new Demo(directory.path, ["--ingress", taken, "--admin", "127.0.0.1:0"]);
+    const demo = new Demo("checkout", directory.path, [
+      "--ingress",
+      taken,
+      "--admin",
+      "127.0.0.1:0",
+    ]);
     await demo.ended;
     other.close();
     directory.remove();

@@ -2,48 +2,62 @@
  * One attempt of an invocation: messages in, bytes out. It starts the handler when the replay is here, and turns what the
  * handler returns or throws into the end of the attempt.
  */
-import { errorCode, retryAfterMs, TerminalError, toError } from "../define/errors.ts";
+import {
+  errorCode,
+  RestateError,
+  retryAfterMs,
+  SuspendedError,
+  TerminalError,
+} from "../define/errors.ts";
+import type { Interceptor } from "../define/hooks.ts";
 import { LoggerContext, LogSource } from "../define/logger.ts";
 import type { Request } from "../define/context.ts";
+import { inputError } from "../define/payload.ts";
 import type { Message } from "../protocol/messages.ts";
 import type { ProtocolVersion } from "../protocol/version.ts";
 import type { Opening } from "../replay/replay-reader.ts";
 import type { AttemptFailure } from "../replay/terminal-messages.ts";
 import { AttemptErrors } from "./attempt-errors.ts";
 import { ContextCore } from "./context-core.ts";
+import { unwatched } from "./determinism-guard.ts";
 import { Driver } from "./driver.ts";
 import { HandlerContext } from "./handler-context.ts";
 import type { Host, Sink } from "./host.ts";
+import { intercepted } from "./interceptors.ts";
 import { KeyedHandlerContext } from "./keyed-handler-context.ts";
-import { type AttemptHeaders, HandlerRequest, HandlerTarget } from "./request.ts";
+import { type AttemptOrigin, HandlerRequest, HandlerTarget } from "./request.ts";
 import type { ServedHandler } from "./served-handler.ts";
-
-const BAD_REQUEST = 400;
 
 export class Attempt {
   readonly #served: ServedHandler;
-  readonly #attemptHeaders: AttemptHeaders;
+  readonly #origin: AttemptOrigin;
   readonly #errors: AttemptErrors;
   readonly #driver: Driver;
   #started = false;
   #request: Request | undefined;
   #completed: AbortController | undefined;
+  /** What failed the attempt, as it was thrown. */
+  #reported: Error | undefined;
+  /** Ends the wait of hooks for the handler. */
+  #onOver: ((reason: Error) => void) | undefined;
 
   constructor(
     served: ServedHandler,
     version: ProtocolVersion,
     sink: Sink,
     host: Host,
-    attemptHeaders: AttemptHeaders,
+    origin: AttemptOrigin,
   ) {
     this.#served = served;
-    this.#attemptHeaders = attemptHeaders;
+    this.#origin = origin;
     this.#errors = new AttemptErrors(version, served.asTerminalError, (error) =>
       this.#report(error),
     );
-    this.#driver = new Driver(host, sink, this.#errors, served.onMismatch, () =>
-      this.#completed?.abort(),
-    );
+    const driverHost = served.guard === undefined ? host : unwatched(host);
+    this.#driver = new Driver(driverHost, sink, this.#errors, served, () => {
+      this.#completed?.abort();
+      this.#onOver?.(this.#reason());
+    });
   }
 
   onMessage(message: Message): void {
@@ -81,18 +95,10 @@ export class Attempt {
   }
 
   #start(opening: Opening): void {
-    const { call, inputSerde } = this.#served;
-    const context = this.#contextOf(opening);
-    let input: unknown;
-    try {
-      input = inputSerde.deserialize(opening.input.value);
-    } catch (thrown) {
-      const message = `the input could not be read: ${toError(thrown).message}`;
-      return this.#onThrown(new TerminalError(message, { errorCode: BAD_REQUEST }));
-    }
+    if (this.#served.hooks.length > 0) return this.#startHooked(opening);
     let result: Promise<unknown>;
     try {
-      result = call(context, input);
+      result = this.#call(opening);
     } catch (thrown) {
       return this.#onThrown(thrown);
     }
@@ -101,6 +107,66 @@ export class Attempt {
       (value) => this.#onReturned(value),
       (thrown: unknown) => this.#onThrown(thrown),
     );
+  }
+
+  #startHooked(opening: Opening): void {
+    const request = this.#requestOf(opening);
+    const interceptors: Interceptor[] = [];
+    try {
+      for (const provider of this.#served.hooks) {
+        const { interceptor } = provider({ request });
+        if (interceptor !== undefined) interceptors.push(interceptor);
+      }
+    } catch (thrown) {
+      return this.#onThrown(thrown);
+    }
+    // Called on the interceptor: it may be an object with a state of its own.
+    this.#driver.interceptSteps(
+      interceptors
+        .filter(({ run }) => run !== undefined)
+        .map((each) => (name, next) => each.run?.(name, next) ?? next()),
+    );
+    const arounds = interceptors
+      .filter(({ handler }) => handler !== undefined)
+      .map((each) => (next: () => Promise<void>) => each.handler?.(next) ?? next());
+    intercepted(arounds, () => this.#outcome(opening))
+      .then((bytes) => this.#finish(bytes ?? this.#served.outputSerde.serialize(undefined)))
+      .catch((thrown: unknown) => this.#onThrown(thrown));
+  }
+
+  /** The result of the handler, in bytes, so that hooks see also those errors that come of it. */
+  #outcome(opening: Opening): Promise<Uint8Array> {
+    return new Promise((resolve, reject) => {
+      if (this.#driver.isOver) return reject(this.#reason());
+      this.#onOver = reject;
+      const run = async () => this.#served.outputSerde.serialize(await this.#call(opening));
+      run().then(resolve, reject);
+    });
+  }
+
+  /** Why the attempt is over. */
+  #reason(): Error {
+    if (this.#reported !== undefined) return this.#reported;
+    const { failure } = this.#driver;
+    if (failure === undefined) return new SuspendedError();
+    return new RestateError(failure.message, { errorCode: failure.code });
+  }
+
+  #call(opening: Opening): Promise<unknown> {
+    const { call, inputSerde, guard } = this.#served;
+    const context = this.#contextOf(opening);
+    let input: unknown;
+    try {
+      input = inputSerde.deserialize(opening.input.value);
+    } catch (thrown) {
+      throw inputError(thrown);
+    }
+    if (guard === undefined) return call(context, input);
+    const warn = (message: string): void => this.#warn(message);
+    const failAttempt = (error: Error): void => {
+      if (!this.#driver.isOver) this.#failWith(error);
+    };
+    return guard.watch(() => call(context, input), { warn, failAttempt });
   }
 
   #contextOf(opening: Opening): HandlerContext {
@@ -113,11 +179,14 @@ export class Attempt {
 
   #onReturned(value: unknown): void {
     try {
-      const bytes = this.#served.outputSerde.serialize(value);
-      this.#driver.finish({ kind: "value", value: bytes });
+      this.#finish(this.#served.outputSerde.serialize(value));
     } catch (thrown) {
       this.#onThrown(thrown);
     }
+  }
+
+  #finish(value: Uint8Array): void {
+    this.#driver.finish({ kind: "value", value });
   }
 
   #onThrown(thrown: unknown): void {
@@ -127,6 +196,10 @@ export class Attempt {
       this.#driver.finish({ kind: "failure", failure: this.#errors.failure(error) });
       return;
     }
+    this.#failWith(error);
+  }
+
+  #failWith(error: Error): void {
     this.#errors.report(error);
     const delayMs = retryAfterMs(error);
     this.#driver.fail({
@@ -145,17 +218,23 @@ export class Attempt {
     const { service, serviceKind, handler } = this.#served;
     const key = serviceKind === "service" ? undefined : opening.start.key;
     const target = new HandlerTarget(service, handler, key);
-    this.#request = new HandlerRequest(target, opening, this.#attemptHeaders, completed.signal);
+    this.#request = new HandlerRequest(target, opening, this.#origin, completed.signal);
     return this.#request;
   }
 
   #report(error: Error): void {
-    const { service, handler, logger } = this.#served;
-    const id = this.#driver.opening?.start.debugId ?? "";
-    const context = new LoggerContext(id, service, handler);
-    const meta = { source: LogSource.SYSTEM, level: "warn", replaying: false, context } as const;
+    this.#reported = error;
+    this.#warn("the attempt failed and will be tried again:", error);
+  }
+
+  #warn(...message: unknown[]): void {
+    const { service, serviceKind, handler, logger } = this.#served;
+    const { debugId = "", key } = this.#driver.opening?.start ?? {};
+    const ownKey = serviceKind === "service" ? undefined : key;
+    const context = new LoggerContext(debugId, service, handler, ownKey);
+    const about = { source: LogSource.SYSTEM, level: "warn", replaying: false, context } as const;
     try {
-      logger(meta, "the attempt failed and will be tried again:", error);
+      logger(about, ...message);
     } catch {
       // A logger that fails must not keep the attempt from failing.
     }

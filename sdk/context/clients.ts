@@ -10,17 +10,24 @@ interface Target {
   readonly key: string | undefined;
 }
 
+/** The serdes of a handler, for calls that do not say. */
+export type SerdesOf = (handler: string) => {
+  readonly input: Serde<Any>;
+  readonly output: Serde<Any>;
+};
+
 /** @param call makes the call that the options of the client describe */
 export function callClient(
   { service, key }: Target,
-  serde: Serde<Any>,
+  serdesOf: SerdesOf,
   call: (call: GenericCall<unknown, unknown>) => unknown,
 ): object {
   const target = { service, ...(key !== undefined && { key }) };
   return proxy((method, [first, second]) => {
     const [parameter, given] = first instanceof Opts ? [undefined, first] : [first, second];
     const opts = given instanceof Opts ? trust<Opts<unknown, unknown>>(given).getOpts() : {};
-    const { input = serde, output = serde, ...rest } = opts;
+    const described = serdesOf(method);
+    const { input = described.input, output = described.output, ...rest } = opts;
     const serdes = { inputSerde: input, outputSerde: output };
     return call({ ...target, method, parameter, ...serdes, ...rest });
   });
@@ -29,14 +36,14 @@ export function callClient(
 /** @param send makes the one-way call that the options of the client describe */
 export function sendClient(
   { service, key }: Target,
-  serde: Serde<Any>,
+  serdesOf: SerdesOf,
   send: (call: GenericSend<unknown>) => unknown,
 ): object {
   const target = { service, ...(key !== undefined && { key }) };
   return proxy((method, [first, second]) => {
     const [parameter, given] = first instanceof SendOpts ? [undefined, first] : [first, second];
     const opts = given instanceof SendOpts ? trust<SendOpts<unknown>>(given).getOpts() : {};
-    const { input = serde, ...rest } = opts;
+    const { input = serdesOf(method).input, ...rest } = opts;
     return send({ ...target, method, parameter, inputSerde: input, ...rest });
   });
 }

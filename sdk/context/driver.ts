@@ -9,7 +9,8 @@ import type { Duration } from "../define/duration.ts";
 import { durationToMs } from "../define/duration.ts";
 import { CancelledError } from "../define/errors.ts";
 import { encodeMessage } from "../protocol/codec.ts";
-import type { ErrorBehavior, Message, Outcome } from "../protocol/messages.ts";
+import { MessageType } from "../protocol/message-type.ts";
+import type { ErrorMessage, Message, Outcome } from "../protocol/messages.ts";
 import type { AwaitNode, Leaf } from "../replay/await-node.ts";
 import type { TreeNode } from "../replay/await-tree.ts";
 import { ReplayMachine } from "../replay/machine.ts";
@@ -21,7 +22,8 @@ import type { AttemptErrors } from "./attempt-errors.ts";
 import type { Waiting } from "./journal-promise.ts";
 import type { Host, Job, Sink } from "./host.ts";
 import { Output } from "./output.ts";
-import { type Step, StepRunner } from "./step-runner.ts";
+import type { ServedHandler } from "./served-handler.ts";
+import { type Step, type StepAround, StepRunner } from "./step-runner.ts";
 import { NodeWaiter, type Waiter } from "./waiter.ts";
 
 export class Driver implements Outbox, Awaiting, Job, Waiting {
@@ -29,7 +31,9 @@ export class Driver implements Outbox, Awaiting, Job, Waiting {
   readonly host: Host;
   readonly #output: Output;
   readonly #steps: StepRunner;
+  readonly #codec: ServedHandler["codec"];
   readonly #onOver: () => void;
+  #failure: ErrorMessage | undefined;
   #waiters: Waiter[] = [];
   #scheduled = false;
   #over = false;
@@ -40,13 +44,14 @@ export class Driver implements Outbox, Awaiting, Job, Waiting {
     host: Host,
     sink: Sink,
     errors: AttemptErrors,
-    onMismatch: ErrorBehavior,
+    served: Pick<ServedHandler, "onMismatch" | "explicitCancellation" | "codec">,
     onOver: () => void,
   ) {
-    this.machine = new ReplayMachine<Step>(this, errors.version, onMismatch);
+    this.machine = new ReplayMachine<Step>(this, errors.version, served);
     this.host = host;
     this.#output = new Output(sink);
     this.#steps = new StepRunner(this.machine, host, errors);
+    this.#codec = served.codec;
     this.#onOver = onOver;
   }
 
@@ -56,6 +61,11 @@ export class Driver implements Outbox, Awaiting, Job, Waiting {
 
   get isOver(): boolean {
     return this.#over;
+  }
+
+  /** What the attempt failed with, if it did. */
+  get failure(): ErrorMessage | undefined {
+    return this.#failure;
   }
 
   // ---- from outside ----
@@ -94,6 +104,11 @@ export class Driver implements Outbox, Awaiting, Job, Waiting {
     this.#flush();
   }
 
+  /** Around every step that is executed from now on, the first one outermost. */
+  interceptSteps(arounds: readonly StepAround[]): void {
+    this.#steps.intercept(arounds);
+  }
+
   /** Throws when the handler uses the context in a step, where it would be missing from the journal on replay. */
   requireOutsideStep(): void {
     this.#steps.requireOutside();
@@ -123,8 +138,10 @@ export class Driver implements Outbox, Awaiting, Job, Waiting {
   // ---- for the machine ----
 
   emit(message: Message, ackRequested: boolean): void {
+    if (message.type === MessageType.Error) this.#failure = message;
     // Encoded at once: the handler may change the bytes it gave us.
-    this.#output.add(encodeMessage(message, ackRequested));
+    const coded = this.#codec === undefined ? message : this.#codec.encode(message);
+    this.#output.add(encodeMessage(coded, ackRequested));
     this.#schedule();
   }
 
@@ -212,6 +229,7 @@ export class Driver implements Outbox, Awaiting, Job, Waiting {
     if (this.#over) return;
     this.#over = true;
     this.#waiters = [];
+    this.#steps.abort();
     this.#onOver();
   }
 }

@@ -1,57 +1,53 @@
 /** The one implementation of `Context`. */
-import { type Any, trust } from "../define/any.ts";
 import type {
-  Context,
   ContextDate,
-  GenericCall,
-  GenericSend,
-  InvocationHandle,
   InvocationId,
-  InvocationPromise,
   InvocationReference,
   Rand,
+  ReceiveOptions,
   Request,
   RestatePromise,
   RunAction,
   RunOptions,
 } from "../define/context.ts";
-import type {
-  Service,
-  ServiceDefinitionFrom,
-  VirtualObject,
-  VirtualObjectDefinitionFrom,
-  Workflow,
-  WorkflowDefinitionFrom,
-} from "../define/definition.ts";
 import { type Duration, durationField, durationToMs } from "../define/duration.ts";
 import type { TerminalError } from "../define/errors.ts";
+import type { FetchOptions } from "../define/fetch.ts";
+import type { ContextInternal } from "../define/internal.ts";
 import { LoggerContext } from "../define/logger.ts";
-import type { Client, SendClient } from "../define/rpc.ts";
+import type { Saga } from "../define/saga.ts";
 import { type Serde, serde as serdes } from "../define/serde.ts";
 import { awakeableIdToString } from "../protocol/ids.ts";
 import { FIRST_USER_SIGNAL } from "../protocol/messages.ts";
 import type { Outcome } from "../protocol/messages.ts";
+import { eventSignal, messageSignal } from "../protocol/signal-names.ts";
 import { randomSeed } from "../protocol/random-seed.ts";
-import type { AwaitNode } from "../replay/await-node.ts";
+import { Decoded, type Leaf } from "../replay/await-node.ts";
+import { All } from "../replay/combinators.ts";
 import type { RunRetryPolicy } from "../replay/run-retry.ts";
 import * as syscalls from "../replay/syscalls.ts";
-import { callClient, sendClient } from "./clients.ts";
+import { CallingContext } from "./calling-context.ts";
 import type { ContextCore } from "./context-core.ts";
 import { decoded, decodedId } from "./decode.ts";
-import { CallPromise } from "./journal-promise.ts";
+import { durableFetch } from "./durable-fetch.ts";
 import { handlerConsole } from "./handler-console.ts";
 import { SeededRandom } from "./random.ts";
+import { runSaga } from "./saga.ts";
+import { Topics } from "./topic.ts";
 
 /** The first version in which the server provides the seed. */
 const SEED_VERSION = 6;
 
-export class HandlerContext implements Context {
+export class HandlerContext extends CallingContext implements ContextInternal {
   readonly #core: ContextCore;
   #rand: Rand | undefined;
   #console: Console | undefined;
   #awakeables = 0;
+  #topics: Topics | undefined;
+  #cancellation: { readonly leaf: Leaf; readonly promise: RestatePromise<void> } | undefined;
 
   constructor(core: ContextCore) {
+    super(core);
     this.#core = core;
   }
 
@@ -62,8 +58,11 @@ export class HandlerContext implements Context {
   get console(): Console {
     const { service, handler, logger } = this.#core.served;
     const isReplaying = () => this.#core.driver.machine.phase === "replaying";
-    const about = () =>
-      new LoggerContext(this.#core.opening.start.debugId, service, handler, this.request());
+    const { debugId } = this.#core.opening.start;
+    const about = () => {
+      const request = this.request();
+      return new LoggerContext(debugId, service, handler, request.target.key, request);
+    };
     return (this.#console ??= handlerConsole(logger, about, isReplaying));
   }
 
@@ -89,9 +88,23 @@ export class HandlerContext implements Context {
     const action = typeof nameOrAction === "string" ? second : nameOrAction;
     if (typeof action !== "function") throw new TypeError("ctx.run needs a function to execute");
     const serde = options.serde ?? this.#core.serde<T>();
-    const step = { action, serde, retryPolicy: runRetryPolicy(options) };
+    const { timeout } = options;
+    const timeoutMs = timeout === undefined ? undefined : durationToMs(timeout);
+    const step = { action, serde, timeoutMs, retryPolicy: runRetryPolicy(options) };
     const leaf = this.#core.machine().run(name, step);
     return this.#core.promise(decoded(leaf, serde));
+  }
+
+  fetch(
+    input: string | URL | globalThis.Request,
+    init?: RequestInit,
+    options: FetchOptions = {},
+  ): RestatePromise<Response> {
+    return durableFetch(this, input, init, options);
+  }
+
+  saga<T>(body: (saga: Saga) => PromiseLike<T>): Promise<T> {
+    return runSaga(this, body);
   }
 
   sleep(duration: Duration | number, name = ""): RestatePromise<void> {
@@ -123,49 +136,23 @@ export class HandlerContext implements Context {
     return this.#core.promise(decoded(this.#core.machine().namedSignal(name), serde));
   }
 
-  // ---- calls ----
+  // ---- messages and events ----
 
-  serviceClient<D>({ name }: ServiceDefinitionFrom<D>): Client<Service<D>> {
-    return trust(this.#callClient(name));
+  recv<T>(topic: string, options: ReceiveOptions<T> = {}): RestatePromise<T> {
+    this.#core.driver.requireOutsideStep();
+    this.#topics ??= new Topics((name) => this.#core.driver.machine.namedSignal(name));
+    const serde = options.serde ?? this.#core.serde<T>();
+    const received = this.#core.promise<T>(decoded(this.#topics.receive(topic), serde));
+    return options.timeout === undefined ? received : received.orTimeout(options.timeout);
   }
 
-  serviceSendClient<D>({ name }: ServiceDefinitionFrom<D>): SendClient<Service<D>> {
-    return trust(this.#sendClient(name));
+  send<T>(invocationId: InvocationId, topic: string, message: T, serde?: Serde<T>): void {
+    this.#signal(invocationId, messageSignal(topic), this.#core.success(message, serde));
   }
 
-  objectClient<D>({ name }: VirtualObjectDefinitionFrom<D>, key: string): Client<VirtualObject<D>> {
-    return trust(this.#callClient(name, key));
-  }
-
-  objectSendClient<D>(
-    { name }: VirtualObjectDefinitionFrom<D>,
-    key: string,
-  ): SendClient<VirtualObject<D>> {
-    return trust(this.#sendClient(name, key));
-  }
-
-  workflowClient<D>({ name }: WorkflowDefinitionFrom<D>, key: string): Client<Workflow<D>> {
-    return trust(this.#callClient(name, key));
-  }
-
-  workflowSendClient<D>({ name }: WorkflowDefinitionFrom<D>, key: string): SendClient<Workflow<D>> {
-    return trust(this.#sendClient(name, key));
-  }
-
-  genericCall<REQ = Uint8Array, RES = Uint8Array>(
-    call: GenericCall<REQ, RES>,
-  ): InvocationPromise<RES> {
-    const leaves = syscalls.call(this.#core.machine(), callFields(call));
-    const outputSerde: Serde<RES> = call.outputSerde ?? trust(serdes.binary);
-    const result: AwaitNode<RES> = trust(decoded(leaves.result, outputSerde));
-    return new CallPromise(result, decodedId(leaves.invocationId), this.#core.driver);
-  }
-
-  genericSend<REQ = Uint8Array>(call: GenericSend<REQ>): InvocationHandle {
-    const delayMs = durationToMs(call.delay ?? 0);
-    const invokeTimeMs = delayMs === 0 ? 0 : this.#core.driver.host.nowMs() + delayMs;
-    const leaf = syscalls.send(this.#core.machine(), callFields(call), invokeTimeMs);
-    return { invocationId: this.#core.promise(decodedId(leaf)) };
+  setEvent<T>(key: string, value: T, serde?: Serde<T>): void {
+    const own = this.#core.opening.start.debugId;
+    this.#signal(own, eventSignal(key), this.#core.success(value, serde));
   }
 
   // ---- other invocations ----
@@ -173,10 +160,7 @@ export class HandlerContext implements Context {
   invocation(invocationId: InvocationId): InvocationReference {
     return {
       signal: <T>(name: string, serde?: Serde<T>) => {
-        const send = (result: Outcome) => {
-          const signal = { kind: "signal-name", name } as const;
-          syscalls.sendSignal(this.#core.machine(), invocationId, signal, result);
-        };
+        const send = (result: Outcome) => this.#signal(invocationId, name, result);
         return {
           resolve: (payload?: T) => send(this.#core.success(payload, serde)),
           reject: (reason) => send(this.#core.failure(reason)),
@@ -185,6 +169,31 @@ export class HandlerContext implements Context {
       cancel: () => this.cancel(invocationId),
       attach: <T>(serde?: Serde<T>) => this.attach(invocationId, serde),
     };
+  }
+
+  cancellation(): RestatePromise<void> {
+    const leaf = this.#core.machine().cancellation.next();
+    if (this.#cancellation?.leaf !== leaf) {
+      const promise = this.#core.promise<void>(decoded(leaf, serdes.empty));
+      this.#cancellation = { leaf, promise };
+    }
+    return this.#cancellation.promise;
+  }
+
+  cancelPreviousCalls(): RestatePromise<InvocationId[]> {
+    const machine = this.#core.machine();
+    const ids = new All(machine.cancellation.takeChildren().map(decodedId));
+    // Decided at one place of the journal in every attempt, so that the commands stand there too.
+    const cancelled = new Decoded(ids, (settled) => {
+      if (!settled.ok) throw settled.error;
+      for (const id of settled.value) syscalls.cancelInvocation(machine, id);
+      return settled.value;
+    });
+    return this.#core.promise(cancelled);
+  }
+
+  isProcessing(): boolean {
+    return this.#core.driver.machine.phase !== "replaying";
   }
 
   cancel(invocationId: InvocationId): void {
@@ -198,37 +207,15 @@ export class HandlerContext implements Context {
     );
   }
 
-  #callClient(service: string, key?: string): object {
-    const target = { service, key };
-    return callClient(target, this.#core.served.defaultSerde, (call) => this.genericCall(call));
-  }
-
-  #sendClient(service: string, key?: string): object {
-    const target = { service, key };
-    return sendClient(target, this.#core.served.defaultSerde, (call) => this.genericSend(call));
+  #signal(invocationId: string, name: string, result: Outcome): void {
+    const signal = { kind: "signal-name", name } as const;
+    syscalls.sendSignal(this.#core.machine(), invocationId, signal, result);
   }
 
   #seed(): bigint {
     const { id, randomSeed: seed } = this.#core.opening.start;
     return this.#core.errors.version < SEED_VERSION || seed === 0n ? randomSeed(id) : seed;
   }
-}
-
-function callFields<REQ>(call: GenericCall<REQ, Any> | GenericSend<REQ>): syscalls.CallFields {
-  const { service, method, parameter, key = "", headers = {}, idempotencyKey, name = "" } = call;
-  const serde: Serde<REQ> = call.inputSerde ?? trust(serdes.binary);
-  return {
-    service,
-    handler: method,
-    key,
-    parameter: serde.serialize(parameter),
-    headers: Object.entries<unknown>(headers).map(([header, value]) => ({
-      key: header,
-      value: String(value),
-    })),
-    name,
-    ...(idempotencyKey !== undefined && { idempotencyKey }),
-  };
 }
 
 function runRetryPolicy<T>(options: RunOptions<T>): RunRetryPolicy | undefined {

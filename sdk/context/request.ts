@@ -10,12 +10,21 @@ import type { Opening } from "../replay/replay-reader.ts";
 /** Headers of the attempt's HTTP request, lower-case names. */
 export type AttemptHeaders = Readonly<Record<string, string | string[] | undefined>>;
 
+/** What the attempt brought with it, besides the invocation. */
+export interface AttemptOrigin {
+  readonly attemptHeaders: AttemptHeaders;
+  /** Of the function that the runtime called with the request. */
+  readonly extraArgs: readonly unknown[];
+}
+
 export class HandlerRequest implements Request {
   readonly target: Target;
   readonly id: InvocationId;
   readonly body: Uint8Array;
   readonly idempotencyKey?: string;
-  readonly extraArgs: unknown[] = [];
+  readonly scope?: string;
+  readonly limitKey?: string;
+  readonly extraArgs: unknown[];
   readonly attemptCompletedSignal: AbortSignal;
   readonly #opening: Opening;
   readonly #attemptHeaders: AttemptHeaders;
@@ -25,16 +34,19 @@ export class HandlerRequest implements Request {
   constructor(
     target: Target,
     opening: Opening,
-    attemptHeaders: AttemptHeaders,
+    { attemptHeaders, extraArgs }: AttemptOrigin,
     attemptCompletedSignal: AbortSignal,
   ) {
     this.target = target;
     this.id = InvocationIdParser.fromString(opening.start.debugId);
-    const { idempotencyKey } = opening.start;
+    const { idempotencyKey, scope, limitKey } = opening.start;
     if (idempotencyKey !== undefined) this.idempotencyKey = idempotencyKey;
+    if (scope !== undefined) this.scope = scope;
+    if (limitKey !== undefined) this.limitKey = limitKey;
     this.body = opening.input.value;
     this.attemptCompletedSignal = attemptCompletedSignal;
     this.#opening = opening;
+    this.extraArgs = [...extraArgs];
     this.#attemptHeaders = attemptHeaders;
   }
 

@@ -1,6 +1,13 @@
 /** Executes the actions of `ctx.run` and hands what they give to the machine. */
-import { errorCode, PauseError, retryAfterMs, TerminalError } from "../define/errors.ts";
+import {
+  errorCode,
+  PauseError,
+  RetryableError,
+  retryAfterMs,
+  TerminalError,
+} from "../define/errors.ts";
 import type { Any } from "../define/any.ts";
+import type { RunStep } from "../define/context.ts";
 import type { Serde } from "../define/serde.ts";
 import type { RunLeaf } from "../replay/await-node.ts";
 import type { ReplayMachine } from "../replay/machine.ts";
@@ -9,18 +16,27 @@ import { PAUSE } from "../replay/terminal-messages.ts";
 import type { AttemptErrors } from "./attempt-errors.ts";
 import { ownBytes } from "./decode.ts";
 import type { Host } from "./host.ts";
+import { intercepted } from "./interceptors.ts";
+import { StepExecution } from "./step-execution.ts";
 
 export interface Step {
-  readonly action: () => unknown;
+  readonly action: (step: RunStep) => unknown;
   readonly serde: Serde<Any>;
+  /** Of one execution; undefined for no limit. */
+  readonly timeoutMs: number | undefined;
   /** Absent: the policy of the service or the server. */
   readonly retryPolicy: RunRetryPolicy | undefined;
 }
+
+/** Goes around the execution of a step with this name. */
+export type StepAround = (name: string, next: () => Promise<void>) => Promise<void>;
 
 export class StepRunner {
   readonly #machine: ReplayMachine<Step>;
   readonly #host: Host;
   readonly #errors: AttemptErrors;
+  readonly #executing = new Set<StepExecution>();
+  #arounds: readonly StepAround[] = [];
   #inside = false;
 
   constructor(machine: ReplayMachine<Step>, host: Host, errors: AttemptErrors) {
@@ -37,24 +53,72 @@ export class StepRunner {
     if (this.#inside) throw new Error("the context must not be used inside ctx.run");
   }
 
+  /** Around every step that is executed from now on, the first one outermost. */
+  intercept(arounds: readonly StepAround[]): void {
+    this.#arounds = arounds;
+  }
+
   execute(run: RunLeaf<Step>): void {
     // One that was to be executed along with it may have failed the attempt.
     if (this.#machine.phase === "closed") return;
     const startedMs = this.#host.nowMs();
+    const { timeoutMs } = run.action;
+    const execution = new StepExecution(this.#invocationId, run.commandIndex);
     let result: unknown;
-    this.#inside = true;
     try {
-      result = run.action.action();
+      result = this.#arounded(run, execution);
     } catch (thrown) {
       return this.#fail(run, thrown, startedMs);
+    }
+    if (!isPromiseLike(result)) return this.#succeed(run, result, startedMs);
+    this.#executing.add(execution);
+    result.then(
+      (value) => this.#end(execution) && this.#succeed(run, value, startedMs),
+      (thrown: unknown) => this.#end(execution) && this.#fail(run, thrown, startedMs),
+    );
+    if (timeoutMs !== undefined) {
+      execution.endAfter(timeoutMs, () => {
+        const error = timedOut(run.name, timeoutMs);
+        if (this.#end(execution, error)) this.#fail(run, error, startedMs);
+      });
+    }
+    return undefined;
+  }
+
+  #arounded(run: RunLeaf<Step>, execution: StepExecution): unknown {
+    const action = () => this.#enter(run.action, execution);
+    if (this.#arounds.length === 0) return action();
+    const arounds = this.#arounds.map(
+      (around) => (next: () => Promise<void>) => around(run.name, next),
+    );
+    return intercepted(arounds, action);
+  }
+
+  #enter({ action }: Step, execution: StepExecution): unknown {
+    this.#inside = true;
+    try {
+      return action(execution);
     } finally {
       this.#inside = false;
     }
-    if (!isPromiseLike(result)) return this.#succeed(run, result, startedMs);
-    result.then(
-      (value) => this.#succeed(run, value, startedMs),
-      (thrown: unknown) => this.#fail(run, thrown, startedMs),
-    );
+  }
+
+  /** The attempt is over: nobody waits for what is being executed. */
+  abort(): void {
+    const reason = new Error("the attempt is over");
+    for (const execution of this.#executing) this.#end(execution, reason);
+  }
+
+  /** False when it had ended before. */
+  #end(execution: StepExecution, reason?: Error): boolean {
+    if (execution.isOver) return false;
+    this.#executing.delete(execution);
+    execution.end(reason);
+    return true;
+  }
+
+  get #invocationId(): string {
+    return this.#machine.opening?.start.debugId ?? "";
   }
 
   #succeed(run: RunLeaf<Step>, value: unknown, startedMs: number): void {
@@ -101,6 +165,14 @@ export class StepRunner {
   #giveUp(run: RunLeaf<Step>, error: TerminalError): void {
     this.#machine.proposeRun(run, { kind: "failure", failure: this.#errors.failure(error) });
   }
+}
+
+const REQUEST_TIMEOUT = 408;
+
+function timedOut(name: string, timeoutMs: number): RetryableError {
+  const step = name === "" ? "a step" : `the step '${name}'`;
+  const message = `${step} took longer than its timeout of ${timeoutMs} ms`;
+  return new RetryableError(message, { errorCode: REQUEST_TIMEOUT });
 }
 
 function isPromiseLike(value: unknown): value is PromiseLike<unknown> {

@@ -14,9 +14,22 @@ import type {
   Workflow,
   WorkflowDefinitionFrom,
 } from "./definition.ts";
+import type {
+  HandlerDescriptors,
+  ObjectDescriptor,
+  ServiceDescriptor,
+  WorkflowDescriptor,
+} from "./descriptor.ts";
 import type { Duration } from "./duration.ts";
 import type { TerminalError } from "./errors.ts";
-import type { Client, SendClient } from "./rpc.ts";
+import type { FetchOptions } from "./fetch.ts";
+import type {
+  Client,
+  ClientFromDescriptors,
+  SendClient,
+  SendClientFromDescriptors,
+} from "./rpc.ts";
+import type { Saga } from "./saga.ts";
 import type { Serde } from "./serde.ts";
 
 /** The id of an invocation, `inv_1…`. */
@@ -74,7 +87,14 @@ export interface Request {
   readonly body: Uint8Array;
   /** The key the caller made the request idempotent with; only from servers that tell it (protocol V7). */
   readonly idempotencyKey?: string;
-  /** What the host passes along with a request; nothing on Node. */
+  /** The scope the caller put the invocation in, if any (protocol V7). */
+  readonly scope?: string;
+  /** The limit key of the caller, if any (protocol V7). */
+  readonly limitKey?: string;
+  /**
+   * What the runtime passed with the request of this attempt: the environment and the execution context in Cloudflare Workers,
+   * the context of the function in AWS Lambda, nothing on Node. Of this attempt alone: what depends on it belongs in a step.
+   */
   readonly extraArgs: unknown[];
   /**
    * Aborted when this attempt is over, in whatever way: result, failure, suspension, lost connection. For releasing what
@@ -83,8 +103,19 @@ export interface Request {
   readonly attemptCompletedSignal: AbortSignal;
 }
 
+/** What a step is told about itself. */
+export interface RunStep {
+  /**
+   * The same whenever this step is executed, in whichever attempt, and of no other step: for APIs that accept an idempotency key.
+   * Letters, digits, `_` and `-`, below 64 characters.
+   */
+  readonly idempotencyKey: string;
+  /** Aborted when the time of the step is out, or its attempt is over before it. */
+  readonly signal: AbortSignal;
+}
+
 /** A step: what `ctx.run` records the result of. */
-export type RunAction<T> = (() => Promise<T>) | (() => T);
+export type RunAction<T> = ((step: RunStep) => Promise<T>) | ((step: RunStep) => T);
 
 /**
  * How to retry a step that fails with anything but a `TerminalError`. With none of the retry options the retry policy of
@@ -93,6 +124,11 @@ export type RunAction<T> = (() => Promise<T>) | (() => T);
 export type RunOptions<T> = {
   /** For the result. Default: the serde of the service, JSON unless it says otherwise. */
   serde?: Serde<T>;
+  /**
+   * For one execution. A number is milliseconds. When it is over, the execution counts as failed with code 408, its `signal` is aborted,
+   * and what it gives later is dropped; the retry options decide what follows. Default: no limit.
+   */
+  timeout?: Duration | number;
   /** In total, the first one included. After the last one the step fails for good. Default: no limit. */
   maxRetryAttempts?: number;
   /** Since the first attempt. A number is milliseconds. When it is over, the step fails for good. Default: no limit. */
@@ -103,6 +139,14 @@ export type RunOptions<T> = {
   maxRetryInterval?: Duration | number;
   /** What each delay is multiplied by for the next one. Default: 2. */
   retryIntervalFactor?: number;
+};
+
+/** How to receive a message. */
+export type ReceiveOptions<T> = {
+  /** How long to wait; then `TimeoutError`. A number is milliseconds. Default: for ever. */
+  timeout?: Duration | number;
+  /** Default: the serde of the service, JSON unless it says otherwise. */
+  serde?: Serde<T>;
 };
 
 /** A call by names. */
@@ -119,6 +163,10 @@ export type GenericCall<REQ, RES> = {
   /** Default: bytes as they are. */
   outputSerde?: Serde<RES>;
   idempotencyKey?: string;
+  /** See `ctx.scope`. */
+  scope?: string;
+  /** See `rpc.opts`. Needs a scope. */
+  limitKey?: string;
   /** A label in the journal, for people. */
   name?: string;
 };
@@ -185,6 +233,34 @@ export interface Context {
   run<T>(name: string, action: RunAction<T>): RestatePromise<T>;
   run<T>(name: string, action: RunAction<T>, options: RunOptions<T>): RestatePromise<T>;
 
+  /**
+   * A request as a step: executed until it is answered, its answer recorded. Tells the other side the step's idempotency key, in the header
+   * `idempotency-key`, so that it can tell a repetition. Answers such as 404 are answers; 429 and 5xx are tried again, after `retry-after`
+   * where there is one. The answer stands in the journal, headers and body.
+   *
+   * @example
+   * const response = await ctx.fetch(url, { method: "POST", body: JSON.stringify(order) });
+   * if (!response.ok) throw new TerminalError(`refused: ${await response.text()}`);
+   */
+  fetch(
+    input: string | URL | globalThis.Request,
+    init?: RequestInit,
+    options?: FetchOptions,
+  ): RestatePromise<Response>;
+
+  /**
+   * Runs `body`; when it fails for good or the invocation is cancelled, what it did with `saga.run` is undone, the last step first, and
+   * the failure is thrown on. Undoing is journaled like everything else and goes on after a crash. A further cancellation does not end
+   * it. What could not be undone is named in the message of the failure.
+   *
+   * @example
+   * await ctx.saga(async (saga) => {
+   *   const room = await saga.run("reserve", () => hotel.reserve(), { undo: (room) => room && hotel.release(room) });
+   *   await saga.run("charge", (step) => card.charge(room.price, step.idempotencyKey), { undo: () => card.refund() });
+   * });
+   */
+  saga<T>(body: (saga: Saga) => PromiseLike<T>): Promise<T>;
+
   /** A durable timer. A number is milliseconds. A lower bound. */
   sleep(duration: Duration | number, name?: string): RestatePromise<void>;
 
@@ -216,6 +292,39 @@ export interface Context {
   /** Calls handlers of one workflow. A second call of its `run` fails with code 409. */
   workflowClient<D>(opts: WorkflowDefinitionFrom<D>, key: string): Client<Workflow<D>>;
   workflowSendClient<D>(opts: WorkflowDefinitionFrom<D>, key: string): SendClient<Workflow<D>>;
+  /**
+   * Calls what an interface of `iface` describes.
+   *
+   * @example
+   * await ctx.client(greeter).greet("Ada");
+   * await ctx.client(counter, "key").add(1);
+   */
+  client<P extends string, H extends HandlerDescriptors>(
+    serviceInterface: ServiceDescriptor<P, H>,
+  ): ClientFromDescriptors<H>;
+  client<P extends string, H extends HandlerDescriptors>(
+    keyedInterface: ObjectDescriptor<P, H> | WorkflowDescriptor<P, H>,
+    key: string,
+  ): ClientFromDescriptors<H>;
+  /** Starts what an interface of `iface` describes without waiting for it. */
+  sendClient<P extends string, H extends HandlerDescriptors>(
+    serviceInterface: ServiceDescriptor<P, H>,
+  ): SendClientFromDescriptors<H>;
+  sendClient<P extends string, H extends HandlerDescriptors>(
+    keyedInterface: ObjectDescriptor<P, H> | WorkflowDescriptor<P, H>,
+    key: string,
+  ): SendClientFromDescriptors<H>;
+
+  /**
+   * Clients for one scope: services, keys and idempotency keys of different scopes have nothing to do with each other. For
+   * servers that have scopes (protocol V7); Holdfast itself has none and fails the attempt.
+   *
+   * Throws `TypeError` for a key that is not 1 to 36 letters, digits, `_`, `.` or `-`.
+   *
+   * @example
+   * await ctx.scope("tenant-1").serviceClient(greeter).greet("Ada");
+   */
+  scope(scopeKey: string): ScopedContext;
   /** A call by names, without types. */
   genericCall<REQ = Uint8Array, RES = Uint8Array>(
     call: GenericCall<REQ, RES>,
@@ -233,4 +342,38 @@ export interface Context {
   attach<T>(invocationId: InvocationId, serde?: Serde<T>): RestatePromise<T>;
   /** The next signal of that name that someone sends to this invocation. */
   signal<T>(name: string, serde?: Serde<T>): RestatePromise<T>;
+
+  /**
+   * The next message on a topic that someone sent to this invocation: with `ctx.send`, the ingress client, or an HTTP request.
+   * Messages queue up in the order they arrive, also before anybody receives; each is received once. A `recv` that timed
+   * out or lost a race takes none away. Needs Holdfast as the server.
+   *
+   * @example
+   * const approval = await ctx.recv<Approval>("approvals", { timeout: { hours: 24 } });
+   */
+  recv<T>(topic: string, options?: ReceiveOptions<T>): RestatePromise<T>;
+  /**
+   * Sends a message to an invocation, exactly once, however often this handler is tried. One to an invocation that is over is
+   * dropped. Needs Holdfast as the server.
+   */
+  send<T>(invocationId: InvocationId, topic: string, message: T, serde?: Serde<T>): void;
+  /**
+   * Publishes a value that clients can read or wait for (`getEvent` of the ingress client, or
+   * `GET /restate/invocation/{id}/events/{key}`) while this invocation runs, and as long as its journal is retained. A later
+   * value replaces the one before. Needs Holdfast as the server.
+   */
+  setEvent<T>(key: string, value: T, serde?: Serde<T>): void;
 }
+
+/** The clients of one scope. */
+export type ScopedContext = Pick<
+  Context,
+  | "serviceClient"
+  | "serviceSendClient"
+  | "objectClient"
+  | "objectSendClient"
+  | "workflowClient"
+  | "workflowSendClient"
+  | "client"
+  | "sendClient"
+>;

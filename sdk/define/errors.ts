@@ -100,6 +100,15 @@ export class PauseError extends RestateError {
   }
 }
 
+/** What hooks see when the attempt is over before the handler is, and nothing has failed. Nobody else gets it. */
+export class SuspendedError extends RestateError {
+  override name = "SuspendedError";
+
+  constructor() {
+    super("the attempt is over before the handler is; the invocation goes on in another one");
+  }
+}
+
 /** Whatever was thrown, as an Error. */
 export function toError(thrown: unknown): Error {
   if (thrown instanceof Error) return thrown;

@@ -1,6 +1,7 @@
 /** The contexts of handlers that belong to a key: those of virtual objects and of workflows. */
 import type { Any } from "./any.ts";
 import type { Context, RestatePromise } from "./context.ts";
+import type { ServiceHandler } from "./definition.ts";
 import type { Serde } from "./serde.ts";
 
 /** The state of an object, by key. */
@@ -77,3 +78,17 @@ export interface WorkflowSharedContext<
 /** Of the `run` handler of a workflow: runs once for each key. */
 export interface WorkflowContext<TState extends TypedState = UntypedState>
   extends WorkflowSharedContext<TState>, ObjectContext<TState> {}
+
+/** Names of the contexts in interfaces that are shared with callers. */
+export type RestateContext = Context;
+export type RestateObjectContext = ObjectContext;
+export type RestateObjectSharedContext = ObjectSharedContext;
+export type RestateWorkflowContext = WorkflowContext;
+export type RestateWorkflowSharedContext = WorkflowSharedContext;
+
+/** As `ServiceHandler`, for an exclusive handler of an object. */
+export type ObjectHandler<F, C = ObjectContext> = ServiceHandler<F, C>;
+/** As `ServiceHandler`, for the `run` of a workflow. */
+export type WorkflowHandler<F, C = WorkflowContext> = ServiceHandler<F, C>;
+/** As `ServiceHandler`, for the other handlers of a workflow. */
+export type WorkflowSharedHandler<F, SC = WorkflowSharedContext> = ServiceHandler<F, SC>;

@@ -20,18 +20,32 @@ export class LoggerContext {
   readonly invocationId: string;
   readonly serviceName: string;
   readonly handlerName: string;
+  /** Of an object or a workflow. */
+  readonly key?: string;
   readonly request?: Request;
+  /** Shown with each line by the default logger. The SDK sets none. */
+  readonly additionalContext?: Record<string, string>;
 
-  constructor(invocationId: string, serviceName: string, handlerName: string, request?: Request) {
+  constructor(
+    invocationId: string,
+    serviceName: string,
+    handlerName: string,
+    key?: string,
+    request?: Request,
+    additionalContext?: Record<string, string>,
+  ) {
     this.invocationId = invocationId;
     this.serviceName = serviceName;
     this.handlerName = handlerName;
+    if (key !== undefined) this.key = key;
     if (request !== undefined) this.request = request;
+    if (additionalContext !== undefined) this.additionalContext = additionalContext;
   }
 
-  /** `service/handler` */
+  /** `service/handler`, or `service/key/handler` */
   get invocationTarget(): string {
-    return `${this.serviceName}/${this.handlerName}`;
+    const key = this.key === undefined ? "" : `/${this.key}`;
+    return `${this.serviceName}${key}/${this.handlerName}`;
   }
 }
 
@@ -53,9 +67,14 @@ export type LoggerTransport = (
 /** To the console, with service, handler and invocation in front; nothing while replaying, nothing below `info`. */
 export const consoleLogger: LoggerTransport = ({ level, replaying, context }, ...message) => {
   if (replaying || level === "trace" || level === "debug") return;
-  const prefix =
-    context === undefined
-      ? "[holdfast]"
-      : `[holdfast][${context.invocationTarget}][${context.invocationId}]`;
-  console[level](prefix, ...message);
+  console[level](context === undefined ? "[holdfast]" : prefixOf(context), ...message);
 };
+
+function prefixOf({
+  invocationTarget,
+  invocationId,
+  additionalContext = {},
+}: LoggerContext): string {
+  const more = Object.entries(additionalContext).map(([name, value]) => `[${name}: ${value}]`);
+  return `[holdfast][${invocationTarget}][${invocationId}]${more.join("")}`;
+}

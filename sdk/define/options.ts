@@ -2,7 +2,9 @@
 import type { Any } from "./any.ts";
 import type { Duration } from "./duration.ts";
 import type { TerminalError } from "./errors.ts";
+import type { HooksProvider } from "./hooks.ts";
 import type { Serde } from "./serde.ts";
+import type { StandardSchema } from "./standard-schema.ts";
 
 /** How the server retries failed attempts. What is not given is taken from the service, then from the server. */
 export type RetryPolicy = {
@@ -17,6 +19,13 @@ export type RetryPolicy = {
   /** What each delay is multiplied by for the next one. */
   exponentiationFactor?: number;
 };
+
+/**
+ * What is done about a handler that outside of a step reads the clock, takes a chance, sets a timer or fetches with the
+ * functions of the runtime, which give something else in every attempt: nothing (`off`), a line in the log, once for each
+ * handler and function (`warn`), or the attempt fails (`error`).
+ */
+export type DeterminismGuard = "off" | "warn" | "error";
 
 /** Options of a service, and of an endpoint for all its services. Durations as numbers are milliseconds. */
 export type ServiceOptions = {
@@ -36,10 +45,25 @@ export type ServiceOptions = {
   /** For inputs, outputs, steps, state, awakeables and calls that do not say. Default: JSON. */
   serde?: Serde<Any>;
   /**
+   * What goes around handlers and their steps. Those of the endpoint are outermost, then those of the service, then those of
+   * the handler; within each, the first one is.
+   */
+  hooks?: HooksProvider[];
+  /**
+   * A cancellation does not end the await of the handler and is not passed on to its calls: the handler asks for it, with
+   * `cancellation()` of `internal.ContextInternal`. Default false.
+   */
+  explicitCancellation?: boolean;
+  /**
    * What becomes of an invocation whose handler does something else than its journal says: tried again by its retry policy
    * (the default), paused at once for an operator, or failed for good. Needs protocol V7; below it is tried again.
    */
   onJournalMismatchErrors?: "retry" | "pause" | "fail";
+  /**
+   * Default: `warn`, and `off` where the environment variable NODE_ENV is "production". Off wherever there is no
+   * `AsyncLocalStorage`, and then, as with `off`, it costs nothing.
+   */
+  determinismGuard?: DeterminismGuard;
 };
 
 interface KeyedOptions {
@@ -55,12 +79,23 @@ export type WorkflowOptions = ServiceOptions &
     workflowRetention?: Duration | number;
   };
 
+/** Options of an endpoint for all its services; what a service or a handler says goes before it. */
+export type DefaultServiceOptions = ServiceOptions & ObjectOptions & WorkflowOptions;
+
 /** Options of one handler; they go before those of its service. */
 export type ServiceHandlerOpts<I, O> = ServiceOptions & {
   /** The media types accepted from HTTP callers, such as `application/*`. Default: that of `input`. */
   accept?: string;
-  input?: Serde<I>;
-  output?: Serde<O>;
+  /**
+   * A serde, or a Standard Schema (zod, valibot, arktype, …) that checks the JSON of the caller: what it does not accept fails
+   * with code 400 and is not tried again. Default: the serde of the service.
+   */
+  input?: Serde<I> | StandardSchema<Any, I>;
+  /**
+   * A serde, or a Standard Schema that takes what the handler returns; the caller gets what it makes of it. What it does not
+   * accept fails the invocation with code 500. Default: the serde of the service.
+   */
+  output?: Serde<O> | StandardSchema<O, Any>;
   /** Announce the media type of `output` even when the output has no bytes. Default false. */
   setOutputContentTypeIfEmpty?: boolean;
   /** For people, shown by the server. */

@@ -2,6 +2,7 @@
 import type { Any } from "./any.ts";
 import type { InvocationHandle, InvocationPromise } from "./context.ts";
 import type { Duration } from "./duration.ts";
+import type { HandlerDescriptors, InferInput, InferOutput } from "./descriptor.ts";
 import type { Serde } from "./serde.ts";
 
 export type ClientCallOptions<I, O> = {
@@ -10,6 +11,11 @@ export type ClientCallOptions<I, O> = {
   output?: Serde<O>;
   /** The callee runs once for this key; further calls with it get the same result. */
   idempotencyKey?: string;
+  /**
+   * How many of the scope run at once is limited by this key: one or two parts of letters, digits, `_`, `.` and `-`, with `/`
+   * between them. Only for clients of `ctx.scope`.
+   */
+  limitKey?: string;
   /** What the callee finds in `ctx.request().headers`. */
   headers?: Record<string, string>;
   /** A label in the journal, for people. */
@@ -86,3 +92,19 @@ export type SendClient<M> = {
     ? (...args: [...P, ...[opts?: SendOpts<InferArg<P>>]]) => InvocationHandle
     : never;
 };
+
+/** One function for each handler of an interface; each returns what the handler resolves to. */
+export type ClientFromDescriptors<H extends HandlerDescriptors> = {
+  readonly [K in keyof H]: (
+    ...args: [...DescribedArgs<InferInput<H[K]>>, opts?: Opts<InferInput<H[K]>, InferOutput<H[K]>>]
+  ) => InvocationPromise<InferOutput<H[K]>>;
+};
+
+/** One function for each handler of an interface; each returns at once. */
+export type SendClientFromDescriptors<H extends HandlerDescriptors> = {
+  readonly [K in keyof H]: (
+    ...args: [...DescribedArgs<InferInput<H[K]>>, opts?: SendOpts<InferInput<H[K]>>]
+  ) => InvocationHandle;
+};
+
+type DescribedArgs<I> = [I] extends [void] ? [] : [input: I];

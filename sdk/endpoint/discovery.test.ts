@@ -23,7 +23,7 @@ const manifestOf = (
 ) => {
   const options = defaultServiceOptions === undefined ? {} : { defaultServiceOptions };
   const { models } = new ServedServices({ services: [definition], ...options });
-  return makeManifest(models, "REQUEST_RESPONSE");
+  return makeManifest(models, { protocolMode: "REQUEST_RESPONSE" });
 };
 
 const plain: Definition = service({ name: "S", handlers: { h: async (_ctx: Context) => {} } });

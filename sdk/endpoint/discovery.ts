@@ -2,6 +2,7 @@
 import type { Any } from "../define/any.ts";
 import { durationField } from "../define/duration.ts";
 import { type Serde, serde as serdes } from "../define/serde.ts";
+import { inputSerde, outputSerde } from "../define/payload.ts";
 import type {
   HandlerKind,
   HandlerModel,
@@ -15,7 +16,6 @@ import type {
   ManifestHandler,
   ManifestOptions,
   ManifestService,
-  ProtocolMode,
   ServiceType,
 } from "../protocol/manifest.ts";
 import {
@@ -62,10 +62,10 @@ const HANDLER_TYPES: Readonly<Record<HandlerKind, HandlerType | undefined>> = {
 
 export function makeManifest(
   services: readonly ServiceModel[],
-  protocolMode: ProtocolMode,
+  form: Pick<Manifest, "protocolMode" | "lambdaCompression">,
 ): Manifest {
   return {
-    protocolMode,
+    ...form,
     minProtocolVersion: MIN_PROTOCOL_VERSION,
     maxProtocolVersion: MAX_SPOKEN_VERSION,
     services: services.map((model) => serviceManifest(model)),
@@ -107,8 +107,11 @@ function handlerManifest(handler: HandlerModel, service: ModelOptions): Manifest
   return {
     name,
     ...(ty !== undefined && { ty }),
-    input: { required: false, ...payloadFields(input, accept) },
-    output: { setContentTypeIfEmpty: setOutputContentTypeIfEmpty, ...payloadFields(output) },
+    input: { required: false, ...payloadFields(inputSerde(input), accept) },
+    output: {
+      setContentTypeIfEmpty: setOutputContentTypeIfEmpty,
+      ...payloadFields(outputSerde(output)),
+    },
     ...textFields(options),
     ...optionFields(options),
     ...(kind === "run" && durationField("workflowCompletionRetention", service.workflowRetention)),

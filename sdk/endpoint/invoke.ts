@@ -17,6 +17,7 @@ import type { AttemptHeaders } from "../context/request.ts";
 import type { ServedHandler } from "../context/served-handler.ts";
 import { toError } from "../define/errors.ts";
 import { decodeMessage } from "../protocol/codec.ts";
+import type { Message } from "../protocol/messages.ts";
 import { FrameDecoder } from "../protocol/frame.ts";
 import { ProtocolError } from "../protocol/protocol-error.ts";
 import type { ProtocolVersion } from "../protocol/version.ts";
@@ -30,6 +31,8 @@ export interface InvocationOptions {
   readonly host?: Host;
   /** What the handler finds in `ctx.request().attemptHeaders`. */
   readonly attemptHeaders?: AttemptHeaders;
+  /** What the handler finds in `ctx.request().extraArgs`. */
+  readonly extraArgs?: readonly unknown[];
 }
 
 /** Against bytes that are no frames. What a message may really hold is for the server to limit, which can be set there. */
@@ -41,10 +44,15 @@ const PROTOCOL_VIOLATION = 571;
 export class Invocation {
   readonly #attempt: Attempt;
   readonly #decoder = new FrameDecoder(MESSAGE_BYTES_MAX);
+  readonly #codec: ServedHandler["codec"];
+  /** With a codec: what came in, in order, until its values are decoded. */
+  #decoded: Promise<void> = Promise.resolve();
 
   constructor(options: InvocationOptions) {
-    const { handler, version, sink, host = defaultHost, attemptHeaders = {} } = options;
-    this.#attempt = new Attempt(handler, version, sink, host, attemptHeaders);
+    const { handler, version, sink, host = defaultHost } = options;
+    const { attemptHeaders = {}, extraArgs = [] } = options;
+    this.#attempt = new Attempt(handler, version, sink, host, { attemptHeaders, extraArgs });
+    this.#codec = handler.codec;
   }
 
   /** True once nothing more will be written. */
@@ -59,13 +67,13 @@ export class Invocation {
       // Handlers get views of it; they expect plain bytes, not a Buffer with methods of its own.
       this.#decoder.push(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength));
       for (let frame = this.#decoder.next(); frame !== undefined; frame = this.#decoder.next()) {
-        this.#attempt.onMessage(decodeMessage(frame.type, frame.body));
+        this.#onMessage(decodeMessage(frame.type, frame.body));
       }
     } catch (thrown) {
       const code = thrown instanceof ProtocolError ? thrown.code : INTERNAL_ERROR;
       return this.#attempt.fail({ code, message: toError(thrown).message });
     }
-    this.#attempt.startWhenReady();
+    this.#inOrder(() => this.#attempt.startWhenReady());
   }
 
   /** The server will send nothing more; what can be done without it is done, then the handler is suspended. */
@@ -75,7 +83,7 @@ export class Invocation {
       const message = "protocol violation: the request ended within a message";
       return this.#attempt.fail({ code: PROTOCOL_VIOLATION, message });
     }
-    this.#attempt.onInputClosed();
+    this.#inOrder(() => this.#attempt.onInputClosed());
   }
 
   /** The sink takes more again. */
@@ -86,5 +94,28 @@ export class Invocation {
   /** Nothing is written any more, and the handler is let go. */
   onAborted(): void {
     this.#attempt.abort();
+  }
+
+  #onMessage(message: Message): void {
+    const codec = this.#codec;
+    if (codec === undefined) return this.#attempt.onMessage(message);
+    this.#inOrder(async () => this.#attempt.onMessage(await codec.decode(message)));
+  }
+
+  /** At once, or, with a codec, after everything that came before. */
+  #inOrder(act: () => void | Promise<void>): void {
+    if (this.#codec === undefined) return void act();
+    this.#decoded = this.#after(this.#decoded, act);
+  }
+
+  async #after(before: Promise<void>, act: () => void | Promise<void>): Promise<void> {
+    await before;
+    if (this.isOver) return;
+    try {
+      await act();
+    } catch (thrown) {
+      const message = `a value of the journal could not be decoded: ${toError(thrown).message}`;
+      this.#attempt.fail({ code: INTERNAL_ERROR, message });
+    }
   }
 }

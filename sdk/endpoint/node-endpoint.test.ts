@@ -18,36 +18,12 @@ import {
   ran,
   runCommand,
   sleepCommand,
-  start,
   suspended,
   value,
 } from "../replay/machine.suite.ts";
 import { endpoint } from "./builder.ts";
 import { createEndpointHandler, listen, portFromEnvironment, portOf } from "./node-endpoint.ts";
-
-const V6 = "application/vnd.restate.invocation.v6";
-const V4 = "application/vnd.restate.endpointmanifest.v4+json";
-
-/** What handlers saw, for tests that look behind the wire. */
-const seen: string[] = [];
-
-const test = service({
-  name: "T",
-  handlers: {
-    echo: async (_ctx: Context, text: string) => text,
-    step: async (ctx: Context) => ctx.run("a", () => 42),
-    wait: async (ctx: Context) => {
-      ctx.request().attemptCompletedSignal.addEventListener("abort", () => seen.push("aborted"));
-      await ctx.awakeable().promise;
-    },
-    big: async (ctx: Context) => {
-      const size = await ctx.run("size", () => 1);
-      for (let count = 0; count < 40; count += 1) {
-        ctx.resolveAwakeable("sign_1x", "x".repeat(size * 100_000));
-      }
-    },
-  },
-});
+import { invocation, MANIFEST_V4, messagesOf, seen, tested, V6 } from "./requests.suite.ts";
 
 const opened: (() => void)[] = [];
 after(() => {
@@ -68,9 +44,6 @@ function connect(port: number): ClientHttp2Session {
   opened.push(() => session.destroy());
   return session;
 }
-
-const request = (...entries: Message[]): Buffer =>
-  Buffer.concat([start(entries.length), ...entries].map((message) => encodeMessage(message)));
 
 /** Not a Buffer, so that messages compare. */
 const plain = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes);
@@ -118,7 +91,7 @@ class Call {
 }
 
 describe("an endpoint over HTTP/2", () => {
-  const server = http2.createServer(createEndpointHandler({ services: [test] }));
+  const server = http2.createServer(createEndpointHandler({ services: [tested] }));
   const ready = serveOn(server).then(connect);
 
   it("sends the head before it has read the body", async () => {
@@ -127,13 +100,13 @@ describe("an endpoint over HTTP/2", () => {
     assert.equal(headers[":status"], 200);
     assert.equal(headers["content-type"], V6);
     assert.match(String(headers["x-restate-server"]), /^holdfast-sdk-typescript\//);
-    call.stream.end(request(input('"hi"')));
+    call.stream.end(invocation(input('"hi"')));
     assert.deepEqual(await call.end(), [output(value('"hi"')), END]);
   });
 
   it("ends its half after the terminal message while the other is open", async () => {
     const call = new Call(await ready, "echo");
-    call.stream.write(request(input('"hi"')));
+    call.stream.write(invocation(input('"hi"')));
     assert.deepEqual(await call.end(), [output(value('"hi"')), END]);
     assert.equal(call.stream.writableEnded, false);
     call.stream.end();
@@ -143,7 +116,7 @@ describe("an endpoint over HTTP/2", () => {
 
   it("goes on with what the server sends meanwhile", async () => {
     const call = new Call(await ready, "step");
-    call.stream.write(request(input()));
+    call.stream.write(invocation(input()));
     await call.until(2);
     assert.deepEqual(call.messages, [runCommand(1, "a"), proposed(1, value("42"))]);
     call.stream.end(encodeMessage(ran(1, value("42"))));
@@ -152,18 +125,18 @@ describe("an endpoint over HTTP/2", () => {
 
   it("suspends once the other half is closed", async () => {
     const call = new Call(await ready, "wait");
-    call.stream.end(request(input()));
+    call.stream.end(invocation(input()));
     assert.deepEqual(await call.end(), [suspended([], [1, 17])]);
   });
 
   it("drops the handler of a stream that is reset", async () => {
     seen.length = 0;
     const call = new Call(await ready, "wait");
-    call.stream.write(request(input()));
+    call.stream.write(invocation(input()));
     await headOf(call.stream);
     // A round trip on the same connection: by its end the handler has started.
     const other = new Call(await ready, "echo");
-    other.stream.end(request(input('"x"')));
+    other.stream.end(invocation(input('"x"')));
     await other.end();
     call.stream.close(http2.constants.NGHTTP2_CANCEL);
     while (seen.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
@@ -174,7 +147,7 @@ describe("an endpoint over HTTP/2", () => {
   it("waits for a server that reads slowly", async () => {
     const call = new Call(await ready, "big");
     call.stream.pause();
-    call.stream.write(request(input(), runCommand(1, "size"), ran(1, value("1"))));
+    call.stream.write(invocation(input(), runCommand(1, "size"), ran(1, value("1"))));
     await new Promise((resolve) => setTimeout(resolve, 50));
     call.stream.resume();
     const messages = await call.end();
@@ -194,8 +167,8 @@ describe("an endpoint over HTTP/2", () => {
       await once(stream, "end");
       return [head[":status"], head["content-type"], text];
     };
-    const [status, contentType, body] = await ask("/discover", { accept: V4 });
-    assert.deepEqual([status, contentType], [200, V4]);
+    const [status, contentType, body] = await ask("/discover", { accept: MANIFEST_V4 });
+    assert.deepEqual([status, contentType], [200, MANIFEST_V4]);
     assert.match(body, /"protocolMode":"BIDI_STREAM"/);
     assert.deepEqual(await ask("/health", {}), [200, "application/text", "OK"]);
     assert.deepEqual((await ask("/x", {}))[0], 404);
@@ -203,9 +176,9 @@ describe("an endpoint over HTTP/2", () => {
   });
 
   it("says request/response when told so", async () => {
-    const handler = createEndpointHandler({ services: [test], bidirectional: false });
+    const handler = createEndpointHandler({ services: [tested], bidirectional: false });
     const session = connect(await serveOn(http2.createServer(handler)));
-    const stream = session.request({ ":path": "/discover", accept: V4 });
+    const stream = session.request({ ":path": "/discover", accept: MANIFEST_V4 });
     let text = "";
     stream.on("data", (chunk: Buffer) => (text += chunk.toString()));
     await once(stream, "end");
@@ -214,9 +187,9 @@ describe("an endpoint over HTTP/2", () => {
 
   it("serves only signed requests when it has keys", async () => {
     const key = "publickeyv1_66uUDZCGN8UrZCo388CYgiaCmvxK15ia4jLeizWd1M87";
-    const handler = endpoint().bind(test).withIdentityV1(key).http2Handler();
+    const handler = endpoint().bind(tested).withIdentityV1(key).http2Handler();
     const session = connect(await serveOn(http2.createServer(handler)));
-    const stream = session.request({ ":path": "/discover", accept: V4 });
+    const stream = session.request({ ":path": "/discover", accept: MANIFEST_V4 });
     const headers = await headOf(stream);
     assert.equal(headers[":status"], 401);
     stream.resume();
@@ -225,17 +198,17 @@ describe("an endpoint over HTTP/2", () => {
 
 describe("a server of the SDK's own", () => {
   it("listens where it is told and serves the same", async () => {
-    const server = await listen({ services: [test] }, 0, "127.0.0.1");
+    const server = await listen({ services: [tested] }, 0, "127.0.0.1");
     opened.push(() => server.close());
     const call = new Call(connect(portOf(server)), "echo");
-    call.stream.end(request(input('"hi"')));
+    call.stream.end(invocation(input('"hi"')));
     assert.deepEqual(await call.end(), [output(value('"hi"')), END]);
   });
 
   it("fails when the port is taken", async () => {
     const taken = net.createServer();
     const port = await serveOn(taken);
-    await assert.rejects(listen({ services: [test] }, port, "127.0.0.1"), /EADDRINUSE/);
+    await assert.rejects(listen({ services: [tested] }, port, "127.0.0.1"), /EADDRINUSE/);
   });
 
   it("takes its port from the environment", () => {
@@ -283,21 +256,11 @@ async function http1(
   return { status: response.statusCode, headers: response.headers, body: Buffer.concat(parts) };
 }
 
-function messagesOf(body: Uint8Array): Message[] {
-  const decoder = new FrameDecoder(1 << 25);
-  decoder.push(plain(body));
-  const messages: Message[] = [];
-  for (let frame = decoder.next(); frame !== undefined; frame = decoder.next()) {
-    messages.push(decodeMessage(frame.type, frame.body));
-  }
-  return messages;
-}
-
 describe("an endpoint over HTTP/1.1", () => {
-  const port = serveOn(http.createServer(createEndpointHandler({ services: [test] })));
+  const port = serveOn(http.createServer(createEndpointHandler({ services: [tested] })));
 
   it("answers an invocation once the request is complete", async () => {
-    const bytes = request(input('"hi"'));
+    const bytes = invocation(input('"hi"'));
     const chunks = [bytes.subarray(0, 3), bytes.subarray(3)];
     const answer = await http1(await port, "/invoke/T/echo", { "content-type": V6 }, chunks);
     assert.deepEqual([answer.status, answer.headers["content-type"]], [200, V6]);
@@ -306,7 +269,7 @@ describe("an endpoint over HTTP/1.1", () => {
 
   it("executes a step and suspends on its result", async () => {
     const answer = await http1(await port, "/invoke/T/step", { "content-type": V6 }, [
-      request(input()),
+      invocation(input()),
     ]);
     assert.deepEqual(messagesOf(answer.body), [
       runCommand(1, "a"),
@@ -316,16 +279,16 @@ describe("an endpoint over HTTP/1.1", () => {
   });
 
   it("says request/response on discovery, and answers the rest as over HTTP/2", async () => {
-    const discovery = await http1(await port, "/discover", { accept: V4 });
+    const discovery = await http1(await port, "/discover", { accept: MANIFEST_V4 });
     assert.match(discovery.body.toString(), /"protocolMode":"REQUEST_RESPONSE"/);
     assert.equal((await http1(await port, "/health", {})).body.toString(), "OK");
     assert.equal((await http1(await port, "/x", {})).status, 404);
-    const bytes = [request(input())];
+    const bytes = [invocation(input())];
     assert.equal((await http1(await port, "/invoke/T/echo", {}, bytes)).status, 415);
   });
 
   it("streams both ways when told so", async () => {
-    const handler = endpoint().bind(test).http1Handler({ bidirectional: true });
+    const handler = endpoint().bind(tested).http1Handler({ bidirectional: true });
     const streaming = await serveOn(http.createServer(handler));
     const sent = http.request({
       host: "127.0.0.1",
@@ -335,7 +298,7 @@ describe("an endpoint over HTTP/1.1", () => {
       headers: { "content-type": V6 },
       agent: false,
     });
-    sent.write(request(input()));
+    sent.write(invocation(input()));
     const response = await responseTo(sent);
     const parts: Buffer[] = [];
     response.on("data", (chunk: Buffer) => {
@@ -369,7 +332,38 @@ describe("the same sleep", () => {
     const server = await listen({ services: [napper] }, 0, "127.0.0.1");
     opened.push(() => server.close());
     const call = new Call(connect(portOf(server)), "nap");
-    call.stream.end(request(input(), sleepCommand(1, 1, "nap")));
+    call.stream.end(invocation(input(), sleepCommand(1, 1, "nap")));
     assert.deepEqual(await call.end(), [suspended([1])]);
+  });
+});
+
+describe("an endpoint within a framework", () => {
+  const handler = createEndpointHandler({ services: [tested] });
+  const bytes = [invocation(input('"hi"'))];
+  const headers = { "content-type": V6 };
+
+  /** Like a parser of bodies that comes first. */
+  const readBefore = (property: string): http.RequestListener => {
+    const serveRead: http.RequestListener = async (request, response) => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of request) chunks.push(Buffer.from(chunk as Uint8Array));
+      handler(Object.assign(request, { [property]: Buffer.concat(chunks) }), response);
+    };
+    return (...given) => serveRead(...given);
+  };
+
+  for (const property of ["body", "rawBody"]) {
+    it(`takes the bytes that were read before it, from ${property}`, async () => {
+      const server = http.createServer(readBefore(property));
+      const answer = await http1(await serveOn(server), "/app/invoke/T/echo", headers, bytes);
+      assert.deepEqual(messagesOf(answer.body), [output(value('"hi"')), END]);
+    });
+  }
+
+  it("says so when the request was read before it and is nowhere", async () => {
+    const server = http.createServer(readBefore("elsewhere"));
+    const answer = await http1(await serveOn(server), "/app/invoke/T/echo", headers, bytes);
+    assert.equal(answer.status, 500);
+    assert.match(answer.body.toString(), /has read the request/);
   });
 });

@@ -1,16 +1,15 @@
 /** Endpoints on Node's own servers: a request handler, a server, and the builder for both. */
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import http2, {
   type Http2Server,
   type Http2ServerRequest,
   type Http2ServerResponse,
 } from "node:http2";
-import type { ProtocolMode } from "../protocol/manifest.ts";
-import { IdentityVerifier } from "./identity.ts";
 import { respondHttp1 } from "./node-http1.ts";
 import { respondHttp2 } from "./node-http2.ts";
-import { pathOf, route, type Routed } from "./router.ts";
-import { type EndpointOptions, ServedServices } from "./served-services.ts";
+import { Requests } from "./requests.ts";
+import type { ManifestForm } from "./router.ts";
+import type { EndpointOptions } from "./served-services.ts";
 
 export interface NodeEndpointOptions extends EndpointOptions {
   /**
@@ -50,12 +49,13 @@ export function createEndpointHandler(options: NodeEndpointOptions): NodeHandler
     response: ServerResponse | Http2ServerResponse,
   ): void => {
     if ("stream" in request) {
-      const routed = requests.route(request.url, request.headers, bidirectional ?? true);
+      const form = bidirectional === false ? REQUEST_RESPONSE : STREAMING;
+      const routed = requests.route(request.url, request.headers, form);
       respondHttp2(request.stream, request.headers, routed);
     } else if (!("stream" in response)) {
-      const streaming = bidirectional ?? false;
-      const routed = requests.route(request.url ?? "", request.headers, streaming);
-      respondHttp1(request, response, routed, streaming);
+      const form = bidirectional === true ? STREAMING : REQUEST_RESPONSE;
+      const routed = requests.route(request.url ?? "", request.headers, form);
+      respondHttp1(request, response, routed, form === STREAMING);
     }
   };
 }
@@ -79,7 +79,7 @@ export async function listen(
   const requests = new Requests(options);
   const server = http2.createServer();
   server.on("stream", (stream, headers) => {
-    respondHttp2(stream, headers, requests.route(headers[":path"] ?? "", headers, true));
+    respondHttp2(stream, headers, requests.route(headers[":path"] ?? "", headers, STREAMING));
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
@@ -91,34 +91,8 @@ export async function listen(
   return server;
 }
 
-/** Routes requests of either protocol. */
-class Requests {
-  readonly #services: ServedServices;
-  readonly #identity: IdentityVerifier | undefined;
-
-  constructor(options: EndpointOptions) {
-    const { identityKeys = [] } = options;
-    this.#services = new ServedServices(options);
-    this.#identity = identityKeys.length > 0 ? new IdentityVerifier(identityKeys) : undefined;
-  }
-
-  route(url: string, headers: IncomingHttpHeaders, bidirectional: boolean): Routed {
-    const mode: ProtocolMode = bidirectional ? "BIDI_STREAM" : "REQUEST_RESPONSE";
-    const { accept, "content-type": contentType } = headers;
-    const isAuthorized = this.#isAuthorized(url, headers);
-    return route(this.#services, { url, contentType, accept, isAuthorized }, mode);
-  }
-
-  #isAuthorized(url: string, headers: IncomingHttpHeaders): boolean {
-    if (this.#identity === undefined) return true;
-    const scheme = single(headers["x-restate-signature-scheme"]);
-    const token = single(headers["x-restate-jwt-v1"]);
-    return this.#identity.accepts({ path: pathOf(url), scheme, token }, Date.now());
-  }
-}
-
-const single = (value: string | string[] | undefined): string | undefined =>
-  Array.isArray(value) ? undefined : value;
+const STREAMING: ManifestForm = { protocolMode: "BIDI_STREAM" };
+const REQUEST_RESPONSE: ManifestForm = { protocolMode: "REQUEST_RESPONSE" };
 
 export function portFromEnvironment(): number {
   const text = process.env["PORT"] ?? "";

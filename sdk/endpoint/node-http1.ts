@@ -1,9 +1,10 @@
 /** Invocations and answers on requests of `node:http`. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Sink } from "../context/host.ts";
+import { trust } from "../define/any.ts";
 import { invocationContentType } from "../protocol/version.ts";
 import { Invocation } from "./invoke.ts";
-import { type Routed, SERVER_NAME } from "./router.ts";
+import { type Answer, problem, type Routed, SERVER_NAME } from "./router.ts";
 
 /** @param bidirectional whether to answer while the request is still coming in */
 export function respondHttp1(
@@ -17,11 +18,19 @@ export function respondHttp1(
   response.on("error", ignore);
   if (routed.kind === "invoke") return invoke(request, response, routed, bidirectional);
   request.resume();
-  response.writeHead(routed.status, {
-    "content-type": routed.contentType,
-    "x-restate-server": SERVER_NAME,
-  });
-  response.end(routed.body);
+  answer(response, routed);
+}
+
+function answer(response: ServerResponse, { status, contentType, body }: Answer): void {
+  response.writeHead(status, { "content-type": contentType, "x-restate-server": SERVER_NAME });
+  response.end(body);
+}
+
+/** The body when a framework has read it: `rawBody` of cloud functions, `body` of parsers for bytes. */
+function readBody(request: IncomingMessage): Uint8Array | undefined {
+  if (!request.readableEnded) return undefined;
+  const { rawBody, body }: { readonly rawBody?: unknown; readonly body?: unknown } = trust(request);
+  return [rawBody, body].find((bytes) => bytes instanceof Uint8Array);
 }
 
 function invoke(
@@ -30,6 +39,10 @@ function invoke(
   { handler, version }: Routed & { kind: "invoke" },
   bidirectional: boolean,
 ): void {
+  const whole = readBody(request);
+  if (whole === undefined && request.readableEnded) {
+    return answer(response, problem(500, "something before this endpoint has read the request"));
+  }
   const sink = new Http1Sink(response);
   const attemptHeaders = request.headers;
   const invocation = new Invocation({ handler, version, sink, attemptHeaders });
@@ -42,6 +55,12 @@ function invoke(
   };
   response.on("drain", () => invocation.onDrained());
   response.on("close", () => invocation.onAborted());
+  if (whole !== undefined) {
+    begin();
+    invocation.onData(whole);
+    invocation.onInputClosed();
+    return;
+  }
   if (bidirectional) {
     begin();
     request.on("data", (chunk: Uint8Array) => invocation.onData(chunk));

@@ -17,6 +17,7 @@ import {
   END,
   input,
   invocationId,
+  namedSignal,
   ran,
   signal,
   slept,
@@ -26,13 +27,13 @@ import {
 import { Exchange, type TestHandler } from "./exchange.suite.ts";
 
 type Op =
-  | { readonly kind: "run" | "sleep" | "call" | "send" | "awakeable" }
+  | { readonly kind: "run" | "sleep" | "call" | "send" | "awakeable" | "recv" }
   | { readonly kind: "race" | "all" | "settled"; readonly ops: readonly Op[] }
   | { readonly kind: "timeout" | "later"; readonly op: Op }
   | { readonly kind: "flows"; readonly flows: readonly (readonly Op[])[] };
 
 const { script } = fc.letrec<{ leaf: Op; op: Op; script: Op[] }>((tie) => ({
-  leaf: fc.record({ kind: fc.constantFrom("run", "sleep", "call", "send", "awakeable") }),
+  leaf: fc.record({ kind: fc.constantFrom("run", "sleep", "call", "send", "awakeable", "recv") }),
   op: fc.oneof(
     { maxDepth: 3, withCrossShrink: true },
     { arbitrary: tie("leaf"), weight: 4 },
@@ -74,6 +75,8 @@ function handlerOf(ops: readonly Op[]): TestHandler {
           return callOf(ctx, name);
         case "awakeable":
           return ctx.awakeable<string>().promise;
+        case "recv":
+          return ctx.recv<string>("t");
         case "send":
           ctx.genericSend({ service: "T", method: "m", parameter: new Uint8Array(0), name });
           return RestatePromise.resolve(name);
@@ -125,6 +128,7 @@ class TestServer {
   #attempt: Exchange | undefined;
   #isSuspended = false;
   #awakeables = 17;
+  #messages = 0;
   isDone = false;
   attempts = 0;
 
@@ -196,13 +200,20 @@ class TestServer {
     }
   }
 
-  /** Something outstanding happens; awakeables are completed in the order they could have been made. */
+  /** Something outstanding happens; awakeables are completed in the order they could have been made, messages queue up. */
   #happen(next: (choices: number) => number): void {
     const at = next(this.#outstanding.length + 1);
     const [happened] = this.#outstanding.splice(at, 1);
     if (happened !== undefined) return this.#notify(happened);
+    if (next(2) === 0) return this.#deliver();
     this.#notify(signal(this.#awakeables, value(`"signal-${this.#awakeables}"`)));
     this.#awakeables += 1;
+  }
+
+  #deliver(): void {
+    const number = this.#messages;
+    this.#messages += 1;
+    this.#notify(namedSignal(`hf.msg/t/${number}`, value(`"message-${number}"`)));
   }
 
   #notify(notification: Notification): void {

@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import type { Context } from "../define/context.ts";
 import { service } from "../define/service.ts";
 import { parseManifest } from "../protocol/manifest.ts";
-import { type EndpointRequest, route, type Routed } from "./router.ts";
+import { route, type Routed } from "./router.ts";
 import { ServedServices } from "./served-services.ts";
 
 const greeter = service({
@@ -14,12 +14,18 @@ const services = new ServedServices({ services: [greeter] });
 const V4 = "application/vnd.restate.endpointmanifest.v4+json";
 const V6 = "application/vnd.restate.invocation.v6";
 
-function ask(url: string, request: Partial<EndpointRequest> = {}): Routed {
-  const all = { url, contentType: undefined, accept: undefined, isAuthorized: true, ...request };
-  return route(services, all, "BIDI_STREAM");
+interface Asked {
+  readonly contentType?: string | undefined;
+  readonly accept?: string | undefined;
+  readonly isAuthorized?: boolean;
 }
 
-function statusOf(url: string, request?: Partial<EndpointRequest>): number | "invoke" {
+function ask(url: string, { contentType, accept, isAuthorized = true }: Asked = {}): Routed {
+  const headers = { "content-type": contentType, accept };
+  return route(services, { url, headers, isAuthorized }, { protocolMode: "BIDI_STREAM" });
+}
+
+function statusOf(url: string, request?: Asked): number | "invoke" {
   const routed = ask(url, request);
   if (routed.kind === "invoke") return "invoke";
   if (routed.status === 200) return 200;

@@ -1,6 +1,7 @@
 /** What a request to an endpoint asks for, whatever carries it, and the answers that need no handler. */
+import type { AttemptHeaders } from "../context/request.ts";
 import type { ServedHandler } from "../context/served-handler.ts";
-import type { ProtocolMode } from "../protocol/manifest.ts";
+import type { Manifest } from "../protocol/manifest.ts";
 import {
   acceptedManifestVersion,
   manifestContentType,
@@ -13,11 +14,14 @@ import type { ServedServices } from "./served-services.ts";
 /** Sent with every answer; the server shows it with the deployment. */
 export const SERVER_NAME = "holdfast-sdk-typescript/0.1.0";
 
+/** The first version of the manifest that knows `lambdaCompression`. */
+const COMPRESSION_VERSION = 4;
+
 export interface EndpointRequest {
   /** With any prefix and query. */
   readonly url: string;
-  readonly contentType: string | undefined;
-  readonly accept: string | undefined;
+  /** With names in lower case. */
+  readonly headers: AttemptHeaders;
   /** False: the request had to be signed and is not, or not by a known key. */
   readonly isAuthorized: boolean;
 }
@@ -28,6 +32,9 @@ export interface Answer {
   readonly contentType: string;
   readonly body: string;
 }
+
+/** What the manifest says of how the endpoint is reached. */
+export type ManifestForm = Pick<Manifest, "protocolMode" | "lambdaCompression">;
 
 export type Routed =
   | { readonly kind: "invoke"; readonly handler: ServedHandler; readonly version: ProtocolVersion }
@@ -43,14 +50,14 @@ export function pathOf(url: string): string {
 export function route(
   services: ServedServices,
   request: EndpointRequest,
-  mode: ProtocolMode,
+  form: ManifestForm,
 ): Routed {
   const path = pathOf(request.url);
   if (path.endsWith("/health")) {
     return { kind: "answer", status: 200, contentType: "application/text", body: "OK" };
   }
   if (!request.isAuthorized) return problem(401, "Unauthorized");
-  if (path.endsWith("/discover")) return discover(services, request, mode);
+  if (path.endsWith("/discover")) return discover(services, request, form);
   const handlerSlash = path.lastIndexOf("/");
   const serviceSlash = path.lastIndexOf("/", handlerSlash - 1);
   if (serviceSlash < 1 || !path.slice(0, serviceSlash).endsWith("/invoke")) {
@@ -62,15 +69,15 @@ export function route(
 
 function invoke(
   services: ServedServices,
-  { contentType }: EndpointRequest,
+  { headers: { "content-type": contentType } }: EndpointRequest,
   service: string,
   handlerName: string,
 ): Routed {
   const handler = services.find(service, handlerName);
   if (handler === undefined) return problem(404, `${service}/${handlerName} is not served here`);
-  const version = parseInvocationContentType(contentType);
+  const version = parseInvocationContentType(String(contentType));
   if (version === undefined || version > MAX_SPOKEN_VERSION) {
-    const given = contentType ?? "none";
+    const given = String(contentType ?? "none");
     return problem(415, `the content type is no protocol version served here: ${given}`);
   }
   return { kind: "invoke", handler, version };
@@ -78,25 +85,28 @@ function invoke(
 
 function discover(
   { models }: ServedServices,
-  { accept }: EndpointRequest,
-  mode: ProtocolMode,
+  { headers: { accept = "none" } }: EndpointRequest,
+  form: ManifestForm,
 ): Answer {
-  const version = acceptedManifestVersion(accept);
+  const given = String(accept);
+  const version = acceptedManifestVersion(given);
   if (version === undefined) {
-    const given = accept ?? "none";
     return problem(
       415,
       `the accepted content types hold no manifest version served here: ${given}`,
     );
   }
-  const manifest = makeManifest(models, mode);
+  const manifest = makeManifest(models, version < COMPRESSION_VERSION ? onlyMode(form) : form);
   const trouble = versionProblem(manifest, version);
   if (trouble !== undefined) return problem(500, trouble);
   const contentType = manifestContentType(version);
   return { kind: "answer", status: 200, contentType, body: JSON.stringify(manifest) };
 }
 
-function problem(status: number, message: string): Answer {
+/** Without what only saves bytes. */
+const onlyMode = ({ protocolMode }: ManifestForm): ManifestForm => ({ protocolMode });
+
+export function problem(status: number, message: string): Answer {
   const body = JSON.stringify({ message });
   return { kind: "answer", status, contentType: "application/json", body };
 }

@@ -10,6 +10,7 @@ import type {
 } from "../define/definition.ts";
 import { type Duration, durationToMs } from "../define/duration.ts";
 import type { Serde } from "../define/serde.ts";
+import type { RetryOptions } from "./retry.ts";
 
 export interface IngressCallOptions<I = unknown, O = unknown> {
   /** The request runs once for this key; repeating it gets the same answer while the server retains it. */
@@ -152,6 +153,39 @@ export interface IngressCall<I> {
   key?: string;
 }
 
+/** An invocation by its id, or the run of a workflow by its key. */
+export type InvocationTarget = string | { readonly workflow: string; readonly key: string };
+
+export interface MessageOptions<T> {
+  /** A second message on this topic with the same key is the first one once more. */
+  idempotencyKey?: string;
+  /** Default: that of the connection. */
+  serde?: Serde<T>;
+  headers?: Record<string, string>;
+  /** Milliseconds until the client gives up. Not together with `signal`. Default: no limit. */
+  timeout?: number;
+  signal?: AbortSignal;
+}
+
+/** An accepted message. */
+export interface Delivery {
+  /** `PreviouslyAccepted`: there was a message with the same idempotency key before. */
+  status: "Accepted" | "PreviouslyAccepted";
+}
+
+export interface EventOptions<T> extends Omit<MessageOptions<T>, "idempotencyKey"> {
+  /** How long to wait for a value, at most 10 minutes. A number is milliseconds. Default: not at all. */
+  wait?: Duration | number;
+  /** Only a value of a later version than this one. */
+  after?: number | undefined;
+}
+
+export interface PublishedEvent<T> {
+  value: T;
+  /** Rises with each value. */
+  version: number;
+}
+
 export interface Ingress {
   /** Calls handlers and waits for their results. */
   serviceClient<D>(opts: ServiceDefinitionFrom<D>): IngressClient<Service<D>>;
@@ -173,6 +207,29 @@ export interface Ingress {
   ): IngressWorkflowClient<Workflow<D>>;
   call<I = Uint8Array, O = Uint8Array>(call: IngressCall<I> & { opts?: Opts<I, O> }): Promise<O>;
   send<I = Uint8Array>(call: IngressCall<I> & { opts?: SendOpts<I> }): Promise<Send>;
+  /**
+   * Sends a message to a handler, which takes it with `ctx.recv(topic)`; it queues up until then. Rejects with `HttpCallError`: 404
+   * when there is no such invocation, 409 when it is over. Needs Holdfast as the server.
+   */
+  send<T>(
+    invocation: InvocationTarget,
+    topic: string,
+    message: T,
+    opts?: MessageOptions<T>,
+  ): Promise<Delivery>;
+  /**
+   * The latest value of an event that a handler set with `ctx.setEvent(key, value)`; undefined when there is none, or none within
+   * `wait`. Rejects with `HttpCallError` for an invocation that is not known. Needs Holdfast as the server.
+   *
+   * @example
+   * let event = await ingress.getEvent<number>(id, "progress", { wait: { seconds: 30 } });
+   * event = await ingress.getEvent(id, "progress", { wait: { seconds: 30 }, after: event?.version });
+   */
+  getEvent<T>(
+    invocation: InvocationTarget,
+    key: string,
+    opts?: EventOptions<T>,
+  ): Promise<PublishedEvent<T> | undefined>;
   /** Completes an awakeable. Resolves also when it was completed before; the first completion counts. */
   resolveAwakeable<T>(id: string, payload?: T, payloadSerde?: Serde<T>): Promise<void>;
   /** The handler that waits for it gets a terminal error with this reason. */
@@ -190,4 +247,10 @@ export type ConnectionOpts = {
   serde?: Serde<Any>;
   /** Default: the global one. */
   fetch?: typeof globalThis.fetch;
+  /**
+   * How requests are made again that were not answered (the connection failed, 429, 502, 503 or 504), if a repetition does no harm:
+   * those that only ask, those with an idempotency key, starting a workflow, completing an awakeable. Others are repeated only after
+   * 429, with which the server did not take them. What a handler answers is never asked for again. False: never. Default: 5 attempts.
+   */
+  retry?: RetryOptions | false;
 };

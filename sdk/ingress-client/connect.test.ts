@@ -27,6 +27,18 @@ interface Signup {
 
 const SEND = { invocationId: "inv_1x", status: "PreviouslyAccepted", executionTime: "…" };
 
+function answerMessage(
+  path: string,
+  headers: http.IncomingHttpHeaders,
+  response: http.ServerResponse,
+): void {
+  if (path.includes("/messages/")) response.writeHead(202).end('{"status":"Accepted"}');
+  else if (path.includes("/unknown/")) response.writeHead(404).end('{"code":404}');
+  else if (path.includes("/none")) response.writeHead(404).end('{"reason":"no-event"}');
+  else if (headers["if-none-match"] !== undefined) response.writeHead(304).end();
+  else response.writeHead(200, { etag: '"7"' }).end("0.5");
+}
+
 describe("a client of the ingress", () => {
   const seen: Seen[] = [];
   let url = "";
@@ -42,6 +54,8 @@ describe("a client of the ingress", () => {
       if (path.endsWith("/fail")) {
         response.writeHead(418, { "content-type": "application/json" });
         response.end('{"code":418,"message":"nope"}');
+      } else if (/\/(messages|events)\//.test(path)) {
+        answerMessage(path, headers, response);
       } else if (path.includes("/running/") || path.includes("/gone/")) {
         response.writeHead(path.includes("/gone/") ? 404 : 470).end("{}");
       } else if (path.includes("/send")) {
@@ -196,6 +210,49 @@ describe("a client of the ingress", () => {
         ["POST /restate/awakeables/sign_1x/resolve", "application/json", ""],
         ["POST /restate/awakeables/sign_1x/resolve", "application/octet-stream", "A"],
         ["POST /restate/awakeables/sign_1x/reject", "text/plain", "why"],
+      ],
+    );
+  });
+
+  it("sends messages to handlers", async () => {
+    assert.deepEqual(await ingress.send("inv_1x", "a/b", { a: 1 }), { status: "Accepted" });
+    const opts = { idempotencyKey: "k", serde: serde.binary, headers: { h: "v" } };
+    await ingress.send({ workflow: "W", key: "a/b" }, "t", Uint8Array.of(65), opts);
+    assert.deepEqual(
+      seen.map(({ request, headers, body }) => [
+        request,
+        body,
+        headers["content-type"],
+        headers["idempotency-key"],
+        headers["h"],
+      ]),
+      [
+        [
+          "POST /restate/invocation/inv_1x/messages/a%2Fb",
+          '{"a":1}',
+          "application/json",
+          undefined,
+          undefined,
+        ],
+        ["POST /restate/workflow/W/a%2Fb/messages/t", "A", "application/octet-stream", "k", "v"],
+      ],
+    );
+  });
+
+  it("reads the events of handlers, or waits for them", async () => {
+    const event = await ingress.getEvent<number>("inv_1x", "progress");
+    assert.deepEqual(event, { value: 0.5, version: 7 });
+    const opts = { wait: { seconds: 1.5 }, after: 7, headers: { h: "v" } };
+    assert.equal(await ingress.getEvent({ workflow: "W", key: "k" }, "progress", opts), undefined);
+    assert.equal(await ingress.getEvent("inv_1x", "none"), undefined);
+    await assert.rejects(ingress.getEvent("unknown", "progress"), { status: 404 });
+    assert.deepEqual(
+      seen.map(({ request, headers }) => [request, headers["if-none-match"], headers["h"]]),
+      [
+        ["GET /restate/invocation/inv_1x/events/progress", undefined, undefined],
+        ["GET /restate/workflow/W/k/events/progress?wait=1500ms", '"7"', "v"],
+        ["GET /restate/invocation/inv_1x/events/none", undefined, undefined],
+        ["GET /restate/invocation/unknown/events/progress", undefined, undefined],
       ],
     );
   });

@@ -3,17 +3,23 @@ import { type Any, trust } from "../define/any.ts";
 import { type Serde, serde as serdes } from "../define/serde.ts";
 import {
   type ConnectionOpts,
+  type Delivery,
+  type EventOptions,
   type Ingress,
   type IngressCall,
   type IngressCallOptions,
   type IngressSendOptions,
+  type InvocationTarget,
+  type MessageOptions,
   Opts,
   type Output,
+  type PublishedEvent,
   type Send,
   SendOpts,
   type WorkflowSubmission,
 } from "./api.ts";
 import { HttpCallError, IngressHttp } from "./http.ts";
+import { getEvent, type MessageTo, sendMessage } from "./messages.ts";
 
 /** What the server answers to `output` while the invocation runs. */
 const NOT_READY = 470;
@@ -22,6 +28,8 @@ interface Target {
   readonly service: string;
   /** Of an object or a workflow. */
   readonly key?: string;
+  /** Its run has an identity of its own, so starting it twice starts it once. */
+  readonly isWorkflow?: boolean;
 }
 
 /** Connects to nothing yet; each call is one HTTP request. */
@@ -57,7 +65,9 @@ class IngressConnection implements Ingress {
   workflowClient({ name: service }: { name: string }, key: string): Any {
     const path = `/restate/workflow/${service}/${encodeURIComponent(key)}`;
     const client: Record<string, unknown> = trust(this.#client({ service, key }));
-    const submit = trust<Record<string, unknown>>(this.#sendClient({ service, key }))["run"];
+    const submit = trust<Record<string, unknown>>(
+      this.#sendClient({ service, key, isWorkflow: true }),
+    )["run"];
     const own: Readonly<Record<string, unknown>> = {
       workflowSubmit: async (...args: unknown[]) => ({
         ...(await trust<(...args: unknown[]) => Promise<Send>>(submit)(...args)),
@@ -82,8 +92,35 @@ class IngressConnection implements Ingress {
     return this.#call(call, opts?.opts ?? {});
   }
 
-  send<I>({ opts, ...call }: IngressCall<I> & { opts?: SendOpts<I> }): Promise<Send> {
-    return this.#send(call, opts?.opts ?? {});
+  send<I>(call: IngressCall<I> & { opts?: SendOpts<I> }): Promise<Send>;
+  send<T>(
+    invocation: InvocationTarget,
+    topic: string,
+    message: T,
+    opts?: MessageOptions<T>,
+  ): Promise<Delivery>;
+  send<T>(
+    first: InvocationTarget | (IngressCall<T> & { opts?: SendOpts<T> }),
+    topic?: string,
+    message?: T,
+    options: MessageOptions<T> = {},
+  ): Promise<Send | Delivery> {
+    if (typeof first === "object" && "handler" in first) {
+      const { opts, ...call } = first;
+      return this.#send(call, opts?.opts ?? {});
+    }
+    if (topic === undefined) throw new TypeError("send needs a call, or an invocation and a topic");
+    const to: MessageTo<T> = { http: this.#http, serde: options.serde ?? trust(this.#serde) };
+    return sendMessage(to, first, topic, trust(message), options);
+  }
+
+  getEvent<T>(
+    invocation: InvocationTarget,
+    key: string,
+    options: EventOptions<T> = {},
+  ): Promise<PublishedEvent<T> | undefined> {
+    const from: MessageTo<T> = { http: this.#http, serde: options.serde ?? trust(this.#serde) };
+    return getEvent(from, invocation, key, options);
   }
 
   async resolveAwakeable<T>(id: string, payload?: T, payloadSerde?: Serde<T>): Promise<void> {
@@ -91,6 +128,7 @@ class IngressConnection implements Ingress {
     await this.#http.post(`/restate/awakeables/${encodeURIComponent(id)}/resolve`, {
       body: serde.serialize(trust(payload)),
       contentType: serde.contentType,
+      isRepeatable: true,
     });
   }
 
@@ -98,6 +136,7 @@ class IngressConnection implements Ingress {
     await this.#http.post(`/restate/awakeables/${encodeURIComponent(id)}/reject`, {
       body: new TextEncoder().encode(reason),
       contentType: "text/plain",
+      isRepeatable: true,
     });
   }
 
@@ -137,7 +176,7 @@ class IngressConnection implements Ingress {
     return output.deserialize(bytes);
   }
 
-  async #send<I>(call: IngressCall<I>, opts: IngressSendOptions<I>): Promise<Send> {
+  async #send<I>(call: IngressCall<I> & Target, opts: IngressSendOptions<I>): Promise<Send> {
     const { body, contentType } = this.#payload(call, opts);
     const delayMs = SendOpts.from(opts).delay();
     const query = delayMs === undefined ? "" : `?delay=${delayMs}ms`;
@@ -145,6 +184,7 @@ class IngressConnection implements Ingress {
       ...opts,
       body,
       contentType,
+      ...(call.isWorkflow === true && { isRepeatable: true }),
     });
     const accepted: Pick<Send, "invocationId" | "status"> = trust(serdes.json.deserialize(bytes));
     const { invocationId, status } = accepted;

@@ -126,14 +126,15 @@ export class Leaf extends AwaitNode<NotificationResult> {
 }
 
 /**
- * The leaf of a signal with a name. Each one that is awaited takes the next result of that name; one that lost a race and
+ * The leaf of a signal that may come several times. Each one that is awaited takes the next result; one that lost a race and
  * is never awaited again takes none away.
  */
-export class NamedSignalLeaf extends Leaf {
+export class QueuedLeaf extends Leaf {
   readonly #results: NotificationResult[];
 
-  constructor(name: string, results: NotificationResult[]) {
-    super({ kind: "signal-name", name });
+  /** @param results those that nobody has taken, shared by all leaves of this signal */
+  constructor(id: NotificationId, results: NotificationResult[]) {
+    super(id);
     this.#results = results;
   }
 

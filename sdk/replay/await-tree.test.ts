@@ -345,12 +345,12 @@ describe("an error on V7", () => {
       [1, 1],
       [2, 2],
     ] as const) {
-      const test = new MachineTest(7, onMismatch);
+      const test = new MachineTest(7, { onMismatch });
       test.feed(start(2), input(), runCommand(1, "a"));
       test.machine.run("b", "b");
       assert.equal(test.expectError(570, /holds Run "a"/).behavior, behavior);
     }
-    const old = new MachineTest(6, 2);
+    const old = new MachineTest(6, { onMismatch: 2 });
     old.feed(start(2), input(), runCommand(1, "a"));
     old.machine.run("b", "b");
     assert.equal(old.expectError(570, /holds Run "a"/).behavior, undefined);

@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { MessageType } from "../protocol/message-type.ts";
 import type {
   Command,
-  ErrorBehavior,
   Message,
   Notification,
   NotificationResult,
@@ -13,7 +12,7 @@ import type {
 import type { ProtocolVersion } from "../protocol/version.ts";
 import type { AwaitNode } from "./await-node.ts";
 import { ReplayMachine } from "./machine.ts";
-import type { Progress } from "./progress.ts";
+import type { MachineOptions, Progress } from "./progress.ts";
 
 export const INVOCATION_ID = Uint8Array.from({ length: 24 }, (_, index) => index);
 export const CHILD = "inv_1jKWrCo9TdeA1XzIHSPAMVM9ySPdRCFvyB";
@@ -108,13 +107,13 @@ export class MachineTest {
   #awaited: readonly AwaitNode<unknown>[] = [];
   #generation = 0;
 
-  constructor(version: ProtocolVersion = 6, onMismatch: ErrorBehavior = 0) {
+  constructor(version: ProtocolVersion = 6, options: MachineOptions = {}) {
     const emit = (message: Message, ackRequested: boolean): void => {
       const isAsked = version === 7 && message.type === MessageType.ProposeRunCompletion;
       assert.equal(ackRequested, isAsked);
       this.#written.push(message);
     };
-    this.machine = new ReplayMachine({ emit }, version, onMismatch);
+    this.machine = new ReplayMachine({ emit }, version, options);
   }
 
   /** Start and the journal. */

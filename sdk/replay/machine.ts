@@ -20,7 +20,7 @@ import { Cancellation } from "./cancellation.ts";
 import { findDifference } from "./command-match.ts";
 import { describeCommand, describeId } from "./describe-command.ts";
 import { Notifications } from "./notifications.ts";
-import type { Awaiting, Outbox, Progress } from "./progress.ts";
+import type { Awaiting, MachineOptions, Outbox, Progress } from "./progress.ts";
 import type { RecordedCommands } from "./recorded-commands.ts";
 import { type Opening, ReplayReader } from "./replay-reader.ts";
 import { Steps } from "./steps.ts";
@@ -63,7 +63,7 @@ export class ReplayMachine<A> {
   readonly #onMismatch: ErrorBehavior;
   readonly #notifications = new Notifications();
   readonly #steps = new Steps<A>(this.#notifications);
-  readonly #cancellation = new Cancellation();
+  readonly cancellation: Cancellation;
   #state: State = { name: "waiting-start" };
   #inputClosed = false;
 
@@ -75,11 +75,12 @@ export class ReplayMachine<A> {
   /** The generation of the await that the server has been told of. */
   #announced = 0;
 
-  /** @param onMismatch what is to become of an invocation whose handler does not follow the journal; from V7 */
-  constructor(outbox: Outbox, version: ProtocolVersion, onMismatch: ErrorBehavior = RETRY) {
+  constructor(outbox: Outbox, version: ProtocolVersion, options: MachineOptions = {}) {
+    const { onMismatch = RETRY, explicitCancellation = false } = options;
     this.#outbox = outbox;
     this.#hasTrees = version >= TREE_VERSION;
     this.#onMismatch = onMismatch;
+    this.cancellation = new Cancellation(explicitCancellation);
   }
 
   get phase(): Phase {
@@ -224,7 +225,7 @@ export class ReplayMachine<A> {
   /** A leaf for the invocation id of a call, to which a cancellation will be passed on. */
   childInvocationId(completionId: number): Leaf {
     const leaf = this.completion(completionId);
-    this.#cancellation.addChild(leaf);
+    this.cancellation.addChild(leaf);
     return leaf;
   }
 
@@ -285,21 +286,21 @@ export class ReplayMachine<A> {
    */
   progress(awaiting: Awaiting): Progress<A> {
     while (this.#isOpen) {
-      if (this.#cancellation.isPassingOn) {
-        const done = this.#cancellation.passOn((id) => cancelInvocation(this, id));
+      if (this.cancellation.isPassingOn) {
+        const done = this.cancellation.passOn((id) => cancelInvocation(this, id));
         if (done) return this.#isOpen ? CANCELLED : CLOSED;
       } else if (awaiting.poll()) {
         return SETTLED;
       }
       const id = this.#notifications.deliverNext();
       if (id === undefined) return this.#blocked(awaiting);
-      this.#cancellation.onNotification(id);
+      this.cancellation.onNotification(id);
     }
     return CLOSED;
   }
 
   #blocked(awaiting: Awaiting): Progress<A> {
-    const mayExecute = !this.#cancellation.isPassingOn && this.#steps.hasIdle;
+    const mayExecute = !this.cancellation.isPassingOn && this.#steps.hasIdle;
     if (this.#state.name === "processing" && !mayExecute && !this.#inputClosed) {
       this.#announce(awaiting);
       return WAITING;
@@ -327,9 +328,9 @@ export class ReplayMachine<A> {
    */
   #announce(awaiting: Awaiting): void {
     if (!this.#hasTrees || this.#inputClosed || this.#steps.hasBusy) return;
-    if (awaiting.generation === this.#announced || this.#cancellation.isPassingOn) return;
+    if (awaiting.generation === this.#announced || this.cancellation.isPassingOn) return;
     this.#announced = awaiting.generation;
-    const awaitingOn = awaitTree(awaiting, this.#cancellation.isAwaited);
+    const awaitingOn = awaitTree(awaiting, this.cancellation.isAwaited);
     if (awaitingOn === undefined) return;
     const type = MessageType.AwaitingOn;
     this.#outbox.emit({ type, awaitingOn, executingSideEffects: false }, false);
@@ -337,13 +338,13 @@ export class ReplayMachine<A> {
 
   #awaited(awaiting: Awaiting): Leaf[] {
     const leaves: Leaf[] = [];
-    if (this.#cancellation.isPassingOn) this.#cancellation.nextChild?.collect(leaves);
+    if (this.cancellation.isPassingOn) this.cancellation.nextChild?.collect(leaves);
     else awaiting.collect(leaves);
     return leaves;
   }
 
   #suspend(awaiting: Awaiting, leaves: readonly Leaf[]): void {
-    const { isAwaited, isPassingOn, nextChild } = this.#cancellation;
+    const { isAwaited, isPassingOn, nextChild } = this.cancellation;
     const awaited = isPassingOn && nextChild !== undefined ? nextChild : awaiting;
     const message = this.#hasTrees
       ? treeSuspension(awaitTree(awaited, isAwaited))

@@ -7,11 +7,11 @@
  */
 import { CANCEL_SIGNAL } from "../protocol/messages.ts";
 import type { Notification, NotificationId, NotificationResult } from "../protocol/messages.ts";
-import { Leaf, NamedSignalLeaf } from "./await-node.ts";
+import { Leaf, QueuedLeaf } from "./await-node.ts";
 
 interface SignalQueue {
   readonly results: NotificationResult[];
-  leaves: NamedSignalLeaf[];
+  leaves: QueuedLeaf[];
 }
 
 export class Notifications {
@@ -43,7 +43,7 @@ export class Notifications {
 
   namedSignal(name: string): Leaf {
     const queue = this.#queue(name);
-    const leaf = new NamedSignalLeaf(name, queue.results);
+    const leaf = new QueuedLeaf({ kind: "signal-name", name }, queue.results);
     queue.leaves.push(leaf);
     return leaf;
   }

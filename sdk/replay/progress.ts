@@ -1,7 +1,14 @@
 /** What the machine and those around it say to each other. */
-import type { Message } from "../protocol/messages.ts";
+import type { ErrorBehavior, Message } from "../protocol/messages.ts";
 import type { Leaf, RunLeaf } from "./await-node.ts";
 import type { TreeNode } from "./await-tree.ts";
+
+export interface MachineOptions {
+  /** What is to become of an invocation whose handler does not follow the journal; from V7. Default: tried again. */
+  readonly onMismatch?: ErrorBehavior;
+  /** A cancellation is a result that the handler awaits by itself, and does nothing else. Default false. */
+  readonly explicitCancellation?: boolean;
+}
 
 /** Where the machine writes. */
 export interface Outbox {

@@ -24,6 +24,9 @@ export interface CallFields {
   readonly parameter: Uint8Array;
   readonly headers: readonly Header[];
   readonly idempotencyKey?: string;
+  /** From V7. */
+  readonly scope?: string;
+  readonly limitKey?: string;
   /** A label. */
   readonly name: string;
 }

@@ -11,6 +11,7 @@ import {
   type Future,
   type NotificationId,
 } from "../../sdk/protocol/messages.ts";
+import { numberedMessageOf } from "../../sdk/protocol/signal-names.ts";
 import { idempotentInvocationId, workflowInvocationId } from "../base/ids.ts";
 import { signalKey } from "../journal/summary.ts";
 import { instanceOf, type Invocation, targetText } from "../machine/invocation.ts";
@@ -92,6 +93,13 @@ function signalCause(
   signal: Exclude<NotificationId, { kind: "completion" }>,
 ): Cause {
   if (signal.kind === "signal-name") {
+    const message = numberedMessageOf(signal.name);
+    if (message !== undefined) {
+      const { topic, number } = message;
+      return cause("message", `message ${number} on the topic '${topic}'`, {
+        fields: { topic, number },
+      });
+    }
     const fields = { name: signal.name };
     return cause("signal", `the signal '${signal.name}'`, { fields });
   }

@@ -5,7 +5,7 @@ import type { View } from "./view.ts";
 /**
  * - start-time: the time it was given to start
  * - key: its turn on the key of its object
- * - timer, invocation, promise, awakeable, signal, step, state: what its handler awaits; invocation is a call or an attach
+ * - timer, invocation, promise, awakeable, signal, message, step, state: what its handler awaits; invocation is a call or an attach
  * - cancellation: nothing but being cancelled
  * - completion: a result whose command was not found
  * - attempt: its handler runs
@@ -27,6 +27,7 @@ export type CauseKind =
   | "promise"
   | "awakeable"
   | "signal"
+  | "message"
   | "step"
   | "state"
   | "cancellation"

@@ -42,6 +42,18 @@ test("a timer, an awakeable and a signal are named", () => {
   ]);
 });
 
+test("a message is named by its topic", () => {
+  const world = worldOf("Greeter");
+  world.add(1, suspendedOn(anyOf([], { namedSignals: ["hf.msg/a/b/2"] })));
+  const answer = why(world, 1);
+  assert.deepEqual(kindsOf(answer), ["message"]);
+  assert.deepEqual(
+    [at(answer, "causes", 0, "topic"), at(answer, "causes", 0, "number")],
+    ["a/b", 2],
+  );
+  assert.match(String(at(answer, "explanation")), /waits for message 2 on the topic 'a\/b'$/);
+});
+
 test("since when it is suspended is told by its event, not by its last change", () => {
   const world = worldOf("Greeter");
   world.add(1, { ...suspendedOn(anyOf([5])), modifiedAtMs: NOW_MS + 9000 }, [sleep(5)]);

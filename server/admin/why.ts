@@ -160,7 +160,7 @@ function cycleOf(hops: readonly Hop[]): Cycle {
 
 /** Nothing in a journal tells when a signal was first awaited: not after the invocation came to where it is. */
 function dated(cause: Cause, sinceMs: number): Cause {
-  const isSignal = cause.kind === "awakeable" || cause.kind === "signal";
+  const isSignal = ["awakeable", "signal", "message"].includes(cause.kind);
   return isSignal && cause.sinceMs === null ? { ...cause, sinceMs } : cause;
 }
 

@@ -8,7 +8,7 @@ import { namedInvocationId } from "../machine/identity.ts";
 import { allowMethod, ask, type IngressContext, registryOf, withBody } from "./context.ts";
 import { contentProblem } from "./content.ts";
 import { type Delay, parseDelay } from "./delay.ts";
-import { handlerHeaders } from "./headers.ts";
+import { handlerHeaders, idempotencyKeyOf } from "./headers.ts";
 import type { Route } from "./path.ts";
 import {
   type Exchange,
@@ -91,15 +91,10 @@ function check(
   if (delay.kind === "until" && !target.send) return DELAYED_CALL;
   const headers = handlerHeaders(rawHeaders, fields.connection, url);
   if ("reason" in headers) return headers;
-  const idempotencyKey = headerOf(fields["idempotency-key"]);
+  const idempotencyKey = idempotencyKeyOf(fields);
   const id = idOf(context, target, idempotencyKey, nowMs);
   const trace = requestTrace(fields, context.random, context.observer.isTracing ? seen : null);
   return { id, target, headers, idempotencyKey, delay, body, trace };
-}
-
-/** The empty key is a key. */
-function headerOf(value: string | readonly string[] | undefined): string | null {
-  return typeof value === "string" ? value : null;
 }
 
 function idOf(

@@ -2,7 +2,7 @@
 import { parseDurationMs } from "../base/duration.ts";
 import { RFC3339_MS_MAX } from "../base/rfc3339.ts";
 import type { Problem } from "../http/problem.ts";
-import { decode } from "./path.ts";
+import { parameter } from "./query.ts";
 
 export type Delay =
   | { readonly kind: "none" }
@@ -11,27 +11,16 @@ export type Delay =
 
 const NONE: Delay = { kind: "none" };
 
-/** The parameter's name may be written in any case; its value is a duration from now on. */
+/** The value is a duration from now on. */
 export function parseDelay(query: string, nowMs: number): Delay {
-  if (query === "") return NONE;
-  let found: string | null = null;
-  for (const pair of query.split("&")) {
-    const equals = pair.indexOf("=");
-    const name = equals < 0 ? pair : pair.slice(0, equals);
-    if (decodeForm(name)?.toLowerCase() !== "delay") continue;
-    if (found !== null) return invalid("there is more than one delay");
-    found = equals < 0 ? "" : pair.slice(equals + 1);
-  }
+  const found = parameter(query, "delay");
   if (found === null) return NONE;
-  const delayMs = parseDurationMs(decodeForm(found) ?? "");
+  if (found === "repeated") return invalid("there is more than one delay");
+  const delayMs = parseDurationMs(found.value);
   if (delayMs === undefined) return invalid(EXPECTED);
   const startAtMs = nowMs + delayMs;
   if (startAtMs > RFC3339_MS_MAX) return invalid("the delay ends after the year 9999");
   return { kind: "until", startAtMs };
-}
-
-function decodeForm(text: string): string | undefined {
-  return decode(text.includes("+") ? text.replaceAll("+", " ") : text);
 }
 
 const EXPECTED =

@@ -1,4 +1,5 @@
 /** Which headers of a request reach the handler, and with it the journal (HTTP API 1.8). */
+import type { IncomingHttpHeaders } from "node:http";
 import type { Header } from "../../sdk/protocol/messages.ts";
 import type { Problem } from "../http/problem.ts";
 
@@ -26,6 +27,12 @@ const NOT_PASSED: ReadonlySet<string> = new Set([
  */
 function isPassed(name: string): boolean {
   return !NOT_PASSED.has(name);
+}
+
+/** The empty key is a key. */
+export function idempotencyKeyOf(fields: IncomingHttpHeaders): string | null {
+  const value = fields["idempotency-key"];
+  return typeof value === "string" ? value : null;
 }
 
 /** What a header value may hold: visible ASCII, spaces and tabs. */

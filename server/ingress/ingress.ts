@@ -11,6 +11,7 @@ import type { Door } from "../processor/ports.ts";
 import { invoke } from "./call.ts";
 import { admit, allowMethod, type IngressContext, registryOf } from "./context.ts";
 import { allowOrigin, answerPreflight } from "./cors.ts";
+import { messageOrEvent } from "./messages.ts";
 import { BAD_TARGET, badPath, parsePath, type Route, splitTarget } from "./path.ts";
 import { type Exchange, refuse, sendDocument } from "./respond.ts";
 import { resultByBody, resultByRoute } from "./results.ts";
@@ -91,6 +92,10 @@ export class Ingress {
         return completeAwakeable(context, exchange, route);
       case "signal":
         return sendSignal(context, exchange, route);
+      case "message":
+      case "event":
+      case "events":
+        return messageOrEvent(context, exchange, route);
       case "target":
         return resultByBody(context, exchange, route.mode);
       case "classic":

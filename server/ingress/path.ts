@@ -31,7 +31,15 @@ export type Route =
       readonly id: string;
       readonly name: string;
     }
+  | { readonly kind: "message"; readonly of: MessagePath; readonly topic: string }
+  | { readonly kind: "event"; readonly of: MessagePath; readonly key: string }
+  | { readonly kind: "events"; readonly of: MessagePath }
   | { readonly kind: "problem"; readonly problem: Problem };
+
+/** Whose messages and events. */
+export type MessagePath =
+  | { readonly kind: "invocation"; readonly id: string }
+  | ({ readonly kind: "workflow" } & WorkflowPath);
 
 export interface IdempotentPath {
   readonly service: string;
@@ -122,6 +130,13 @@ function explicit(send: boolean, rest: readonly string[]): Route {
 
 /** `{id}/{mode}`, `{service}/{handler}/{idempotency key}/{mode}` or the same with a key. */
 function invocation(rest: readonly string[]): Route {
+  const [first, ...tail] = rest;
+  if (isMessagePath(tail)) {
+    const id = decode(first);
+    return id === undefined
+      ? badPath(BAD_ENCODING)
+      : messageOrEvent({ kind: "invocation", id }, tail);
+  }
   const mode = resultMode(rest.at(-1));
   if (mode === undefined) return NOT_FOUND;
   const parts = rest.slice(0, -1);
@@ -136,12 +151,32 @@ function invocation(rest: readonly string[]): Route {
 }
 
 function workflow(rest: readonly string[]): Route {
-  const [service, segment, last, ...more] = rest;
+  const [service, segment, ...tail] = rest;
+  if (service !== undefined && isMessagePath(tail)) {
+    const key = decode(segment);
+    if (key === undefined) return badPath(BAD_ENCODING);
+    return messageOrEvent({ kind: "workflow", service, key }, tail);
+  }
+  const [last, ...more] = tail;
   const mode = resultMode(last);
   if (service === undefined || mode === undefined || more.length > 0) return NOT_FOUND;
   const key = decode(segment);
   if (key === undefined) return badPath(BAD_ENCODING);
   return { kind: "workflow-result", mode, service, key };
+}
+
+/** `messages/{topic}`, `events/{key}` or `events`; of no other path do the segments look like this. */
+function isMessagePath(tail: readonly string[]): boolean {
+  return (tail[0] === "messages" && tail.length === 2) || (tail[0] === "events" && tail.length < 3);
+}
+
+function messageOrEvent(of: MessagePath, [first, second]: readonly string[]): Route {
+  if (second === undefined) return { kind: "events", of };
+  const name = decode(second);
+  if (name === undefined) return badPath(BAD_ENCODING);
+  return first === "messages"
+    ? { kind: "message", of, topic: name }
+    : { kind: "event", of, key: name };
 }
 
 function result(mode: ResultMode | "lookup", rest: readonly string[]): Route {

@@ -4,6 +4,7 @@ import type { ManifestOutput } from "../../sdk/protocol/manifest.ts";
 import type { Failure, Outcome } from "../../sdk/protocol/messages.ts";
 import { type AnswerHeaders, sendBytes, sendJson } from "../http/answer.ts";
 import { rfc3339, rfc3339Nanos } from "../base/rfc3339.ts";
+import type { EventState } from "../machine/effect.ts";
 import type { HttpRequest, HttpResponse } from "../http/exchange.ts";
 import { type Problem, type ProblemHeaders, sendProblem } from "../http/problem.ts";
 import type { RequestStatus } from "../processor/observer.ts";
@@ -108,6 +109,34 @@ export function sendAccepted(
 /** Taken, with nothing to say about it. */
 export function sendTaken({ response, seen }: Exchange): void {
   tell(seen, sendBytes(response, 202, "", {}), "accepted", 202);
+}
+
+/** A message or an event was stored, now or with the same idempotency key before. */
+export function sendDelivered({ response, seen }: Exchange, isNew: boolean): void {
+  const document = { status: isNew ? "Accepted" : "PreviouslyAccepted" };
+  tell(seen, sendJson(response, 202, JSON.stringify(document)), "accepted", 202);
+}
+
+/** The value of a published event. That it is JSON is a convention: a signal carries no content type. */
+export function sendEvent(exchange: Exchange, id: Uint8Array, state: EventState): void {
+  const { index, atMs, outcome } = state;
+  const headers: AnswerHeaders = {
+    "x-restate-id": invocationIdToString(id),
+    etag: `"${index}"`,
+    "last-modified": new Date(atMs).toUTCString(),
+    "cache-control": "no-store",
+  };
+  if (outcome.kind === "failure") return sendFailure(exchange, outcome.failure, headers);
+  const { response, seen } = exchange;
+  headers["content-type"] = "application/json";
+  headers["x-content-type-options"] = "nosniff";
+  return tell(seen, sendBytes(response, 200, outcome.value, headers), "completed", 200);
+}
+
+/** Nothing newer than this version of an event. */
+export function sendNotModified({ response, seen }: Exchange, version: number): void {
+  const headers = { etag: `"${version}"`, "cache-control": "no-store" };
+  tell(seen, sendBytes(response, 304, "", headers), "completed", 304);
 }
 
 export function sendDocument({ response, seen }: Exchange, document: unknown): void {

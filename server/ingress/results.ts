@@ -15,7 +15,12 @@ import {
   sendDocument,
   sendOutcome,
 } from "./respond.ts";
-import { idempotentTargetProblem, INVALID_INVOCATION, workflowTargetProblem } from "./target.ts";
+import {
+  idempotentTargetProblem,
+  INVALID_INVOCATION,
+  UNKNOWN_INVOCATION,
+  workflowTargetProblem,
+} from "./target.ts";
 import { parseTarget, type ResultTarget } from "./result-target.ts";
 import { awaitResult } from "./wait.ts";
 
@@ -121,8 +126,8 @@ function answerResult(
       return sendOutcome(exchange, reply.outcome, { id, output, expiresAtMs: reply.expiresAtMs });
     }
     case "not-found":
-      if (mode === "output") return refuse(exchange, UNKNOWN);
-      return refuseForInvocation(exchange, UNKNOWN, id);
+      if (mode === "output") return refuse(exchange, UNKNOWN_INVOCATION);
+      return refuseForInvocation(exchange, UNKNOWN_INVOCATION, id);
     case "conflict":
       return refuse(exchange, unfinished(reply.status), idHeader(id));
     default:
@@ -146,12 +151,6 @@ function outputOf(
 ): ManifestOutput | undefined {
   return resolveHandler(registryOf(context), target.service, target.handler)?.handler.output;
 }
-
-const UNKNOWN: Problem = {
-  status: 404,
-  reason: "unknown-invocation",
-  message: "no such invocation is known; its retention may be over",
-};
 
 function unfinished(status: string): Problem {
   const message = `the invocation is ${status} and has no result yet; attach to wait for it`;

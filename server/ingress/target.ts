@@ -141,3 +141,9 @@ export const INVALID_INVOCATION: Problem = {
   reason: "invalid-invocation-id",
   message: "this is no invocation id: they look like inv_1 and 33 letters and digits",
 };
+
+export const UNKNOWN_INVOCATION: Problem = {
+  status: 404,
+  reason: "unknown-invocation",
+  message: "no such invocation is known; its retention may be over",
+};

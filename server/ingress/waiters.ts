@@ -1,6 +1,7 @@
 /** Requests that wait for the result of an invocation. Only those: an invocation nobody waits for occupies nothing here. */
 import type { Outcome } from "../../sdk/protocol/messages.ts";
-import type { Finished } from "../machine/effect.ts";
+import { EventWaiters } from "./event-waiters.ts";
+import type { Finished, Published } from "../machine/effect.ts";
 import type { Waiters } from "../processor/ports.ts";
 
 export type Waiter = (outcome: Outcome) => void;
@@ -8,10 +9,11 @@ export type Waiter = (outcome: Outcome) => void;
 export class ResultWaiters implements Waiters {
   /** Nearly always one for each invocation; a set only where there are more. */
   readonly #waiters = new Map<number, Waiter | Set<Waiter>>();
+  readonly events = new EventWaiters();
   #size = 0;
 
   get size(): number {
-    return this.#size;
+    return this.#size + this.events.size;
   }
 
   /** Called once when the invocation finishes, unless removed before. */
@@ -35,7 +37,12 @@ export class ResultWaiters implements Waiters {
     }
   }
 
+  published(effect: Published): void {
+    this.events.published(effect);
+  }
+
   finished(effect: Finished): void {
+    this.events.finished(effect.seq);
     const present = this.#waiters.get(effect.seq);
     if (present === undefined) return;
     this.#waiters.delete(effect.seq);

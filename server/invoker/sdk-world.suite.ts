@@ -105,7 +105,7 @@ export class World implements AsyncDisposable {
     this.#processor.connect({
       attempts: this.#attempts,
       timers: { arm: (effect) => this.#arm(effect) },
-      waiters: { finished: (effect) => this.#finished(effect) },
+      waiters: { finished: (effect) => this.#finished(effect), published: () => {} },
     });
   }
 

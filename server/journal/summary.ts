@@ -4,6 +4,7 @@
  */
 import { isCommand, MessageType } from "../../sdk/protocol/message-type.ts";
 import { decodeNotificationId, decodeRunCompletionId } from "../../sdk/protocol/codec.ts";
+import { eventKeyOf, numberedMessageOf } from "../../sdk/protocol/signal-names.ts";
 import type { NotificationId } from "../../sdk/protocol/messages.ts";
 
 /** One stored entry: a command or a notification, its body as it came off the wire. */
@@ -26,10 +27,22 @@ export interface JournalSummary {
   readonly openRuns: Set<number>;
   /** Signals that arrived, by `signalKey`: the first completion of an awakeable wins. */
   readonly signals: Set<string>;
+  /** The number of the next message, by topic. */
+  readonly messages: Map<string, number>;
+  /** Index of the entry that holds the latest value of a published event, by its key. */
+  readonly events: Map<string, number>;
 }
 
 export function emptySummary(): JournalSummary {
-  return { length: 0, commands: 0, outputIndex: -1, openRuns: new Set(), signals: new Set() };
+  return {
+    length: 0,
+    commands: 0,
+    outputIndex: -1,
+    openRuns: new Set(),
+    signals: new Set(),
+    messages: new Map(),
+    events: new Map(),
+  };
 }
 
 /** True when the summary needs the body of an entry of this type. */
@@ -59,11 +72,20 @@ export function foldEntry(summary: JournalSummary, type: number, body: Uint8Arra
       break;
     }
     case MessageType.Signal:
-      summary.signals.add(signalKey(decodeNotificationId(body)));
+      foldSignal(summary, decodeNotificationId(body), index);
       break;
     default:
       break;
   }
+}
+
+function foldSignal(summary: JournalSummary, id: NotificationId, index: number): void {
+  summary.signals.add(signalKey(id));
+  if (id.kind !== "signal-name") return;
+  const message = numberedMessageOf(id.name);
+  if (message !== undefined) summary.messages.set(message.topic, message.number + 1);
+  const event = eventKeyOf(id.name);
+  if (event !== undefined) summary.events.set(event, index);
 }
 
 /** One string for a signal, by index or by name. */

@@ -10,19 +10,24 @@
 import { unreachable } from "../base/assert.ts";
 import { onAppendCommand, onEnd, onFail, onProposeRun, onSuspend, onYield } from "./attempt.ts";
 import { onCancel, onKill } from "./cancel.ts";
+import { onGetEvent, onListEvents, onPublishEvent, onSendMessage } from "./deliver.ts";
 import { onMutateState } from "./exclusive.ts";
 import type {
   Cancel,
   DeleteDeployment,
+  GetEvent,
   Input,
   Kill,
+  ListEvents,
   MutateState,
   OverrideService,
   Pause,
+  PublishEvent,
   Purge,
   RegisterDeployment,
   RestartAsNew,
   Resume,
+  SendMessage,
   UpdateDeployment,
 } from "./input.ts";
 import { onAttach, onInvoke, onListen } from "./invoke.ts";
@@ -97,7 +102,7 @@ type Operation =
   | OverrideService;
 
 /** What operators ask for. */
-function applyOperation(step: Step, input: Operation): void {
+function applyOperation(step: Step, input: Operation | Delivery): void {
   switch (input.type) {
     case "cancel":
       return onCancel(step, input);
@@ -121,6 +126,24 @@ function applyOperation(step: Step, input: Operation): void {
       return onDeleteDeployment(step, input);
     case "override-service":
       return onOverrideService(step, input);
+    default:
+      return applyDelivery(step, input);
+  }
+}
+
+type Delivery = SendMessage | PublishEvent | GetEvent | ListEvents;
+
+/** Messages and events, to and from outside. */
+function applyDelivery(step: Step, input: Delivery): void {
+  switch (input.type) {
+    case "send-message":
+      return onSendMessage(step, input);
+    case "publish-event":
+      return onPublishEvent(step, input);
+    case "get-event":
+      return onGetEvent(step, input);
+    case "list-events":
+      return onListEvents(step, input);
     default:
       return unreachable(input);
   }

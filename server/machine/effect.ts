@@ -67,6 +67,23 @@ export interface Finished {
   readonly outcome: Outcome;
 }
 
+/** The latest value of a published event. */
+export interface EventState {
+  /** Of its entry: a later value has a higher one. */
+  readonly index: number;
+  /** When it was set, in ms since the Unix epoch. */
+  readonly atMs: number;
+  readonly outcome: Outcome;
+}
+
+/** An event was set: whoever waits for it may have it. */
+export interface Published {
+  readonly type: "published";
+  readonly seq: number;
+  readonly key: string;
+  readonly state: EventState;
+}
+
 /** All of a page of `fetch-ready` was sent; `lastSeq` is where the next page begins, null when there is none. */
 export interface ReadyPage {
   readonly type: "ready-page";
@@ -122,6 +139,19 @@ export type Reply =
   | { readonly kind: "done"; readonly status?: InvocationStatus }
   /** It will be done, but not yet: a pause waits for the attempt, a mutation for the key. */
   | { readonly kind: "pending" }
+  /** A message or an event was stored, now or (`isNew` false) with the same idempotency key before. */
+  | { readonly kind: "delivered"; readonly isNew: boolean }
+  /** `state` is null where the event was not set yet; once the invocation `isOver` it never will be. */
+  | {
+      readonly kind: "event";
+      readonly seq: number;
+      readonly state: EventState | null;
+      readonly isOver: boolean;
+    }
+  | {
+      readonly kind: "events";
+      readonly events: readonly { readonly key: string; readonly state: EventState }[];
+    }
   | { readonly kind: "restarted"; readonly id: Uint8Array }
   | { readonly kind: "refused"; readonly reason: RefusalReason; readonly message: string }
   /** The input could not be applied because of a defect of the server; nothing of it was stored. */
@@ -136,5 +166,6 @@ export type Effect =
   | CloseAttempt
   | ArmTimer
   | Finished
+  | Published
   | ReadyPage
   | ReplyEffect;

@@ -105,6 +105,39 @@ export interface SignalInvocation {
   readonly replyTo: ReplyTo;
 }
 
+/** A message for a handler, kept in the order of arrival until it is taken (`ctx.recv`). */
+export interface SendMessage {
+  readonly type: "send-message";
+  readonly id: Uint8Array;
+  readonly topic: string;
+  readonly message: Uint8Array;
+  /** A second message on this topic with the same one is the first one once more. */
+  readonly idempotencyKey: string | null;
+  readonly replyTo: ReplyTo;
+}
+
+/** Sets a published event from outside; handlers do it with a signal to themselves. */
+export interface PublishEvent {
+  readonly type: "publish-event";
+  readonly id: Uint8Array;
+  readonly key: string;
+  readonly value: Uint8Array;
+  readonly replyTo: ReplyTo;
+}
+
+export interface GetEvent {
+  readonly type: "get-event";
+  readonly id: Uint8Array;
+  readonly key: string;
+  readonly replyTo: ReplyTo;
+}
+
+export interface ListEvents {
+  readonly type: "list-events";
+  readonly id: Uint8Array;
+  readonly replyTo: ReplyTo;
+}
+
 /** Asks for the result of an invocation; `wait` subscribes the asker when it is not there yet. */
 export interface Attach {
   readonly type: "attach";
@@ -242,6 +275,10 @@ export type Input =
   | FailAttempt
   | Notify
   | SignalInvocation
+  | SendMessage
+  | PublishEvent
+  | GetEvent
+  | ListEvents
   | Attach
   | Listen
   | Cancel

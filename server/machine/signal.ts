@@ -3,6 +3,7 @@ import { MessageType } from "../../sdk/protocol/message-type.ts";
 import { FIRST_USER_SIGNAL } from "../../sdk/protocol/messages.ts";
 import { signalKey } from "../journal/summary.ts";
 import { cancel, isCancel } from "./cancel.ts";
+import { deliver } from "./deliver.ts";
 import { find } from "./find.ts";
 import type { SignalInvocation } from "./input.ts";
 import { notify } from "./notify.ts";
@@ -21,5 +22,6 @@ export function onSignal(step: Step, input: SignalInvocation): void {
   if (isCancel(id)) return cancel(step, invocation);
   const isAwakeable = id.kind === "signal-index" && id.index >= FIRST_USER_SIGNAL;
   if (isAwakeable && invocation.journal.signals.has(signalKey(id))) return;
+  if (id.kind === "signal-name") return deliver(step, invocation, id.name, result);
   notify(step, invocation, { type: MessageType.Signal, id, result });
 }

@@ -27,6 +27,8 @@ export function dispatch(
       return ports.timers.arm(effect);
     case "finished":
       return ports.waiters.finished(effect);
+    case "published":
+      return ports.waiters.published(effect);
     case "reply":
       return answer(effect);
     default:

@@ -7,6 +7,7 @@ import type {
   CloseAttempt,
   Finished,
   Forward,
+  Published,
   ReadyPage,
   Reply,
   StartAttempt,
@@ -69,9 +70,10 @@ export interface TimerQueue {
   arm(effect: ArmTimer): void;
 }
 
-/** Those who wait outside for results. */
+/** Those who wait outside for results and published events. */
 export interface Waiters {
   finished(effect: Finished): void;
+  published(effect: Published): void;
 }
 
 export interface Ports {

@@ -88,7 +88,11 @@ class Fixture {
       close: see,
       readyPage: see,
     };
-    const ports: Ports = { attempts, timers: { arm: see }, waiters: { finished: see } };
+    const ports: Ports = {
+      attempts,
+      timers: { arm: see },
+      waiters: { finished: see, published: see },
+    };
     this.processor.connect(ports);
   }
 }

@@ -7,8 +7,9 @@ import { rmSync } from "node:fs";
 import { describe, it } from "node:test";
 import { makeBucket, realStore } from "../replica/real-store.suite.ts";
 import { executionsOf, orderIdsOf, stepsOf } from "./audit.ts";
+import type { Sdk } from "./example.ts";
 import { get, persist, post, register, startServer, temporaryDirectory } from "./harness.ts";
-import { type Sdk, type Shop, startShop } from "./shop.ts";
+import { type Shop, startShop } from "./shop.ts";
 
 const CHECKOUTS = 60;
 const CRASHES = 10;
