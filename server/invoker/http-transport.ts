@@ -4,7 +4,7 @@ import { Http2Transport } from "./http2.ts";
 import type { Http2Options } from "./http2-session.ts";
 import type { Exchange, ExchangeHandler, ExchangeRequest, Transport } from "./transport.ts";
 
-export class HttpTransport implements Transport {
+export class HttpTransport implements Transport<HttpEndpoint> {
   readonly #http1: Http1Transport;
   readonly #http2: Http2Transport;
 

@@ -12,7 +12,7 @@ import {
 } from "./connect.ts";
 import type { Exchange, ExchangeHandler, ExchangeRequest, Transport } from "./transport.ts";
 
-export class Http1Transport implements Transport {
+export class Http1Transport implements Transport<HttpEndpoint> {
   readonly #agent: Agent;
 
   constructor(options: ConnectOptions = {}) {

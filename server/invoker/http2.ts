@@ -18,7 +18,7 @@ import type { Exchange, ExchangeHandler, ExchangeRequest, Transport } from "./tr
 
 const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR } = constants;
 
-export class Http2Transport implements Transport {
+export class Http2Transport implements Transport<HttpEndpoint> {
   readonly #options: Http2Options;
   readonly #pools = new Map<string, Http2Pool>();
 
