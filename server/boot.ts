@@ -15,7 +15,8 @@ import { Ingress } from "./ingress/ingress.ts";
 import { ResultWaiters } from "./ingress/waiters.ts";
 import { Attempts } from "./invoker/attempts.ts";
 import { deploymentFrom, discover } from "./invoker/discover.ts";
-import { HttpTransport } from "./invoker/http-transport.ts";
+import { EndpointTransport } from "./invoker/endpoint-transport.ts";
+import { LambdaInvoker } from "./invoker/lambda-client.ts";
 import { RequestIdentity } from "./invoker/request-identity.ts";
 import { targetProblem } from "./invoker/target-address.ts";
 import { listen, listenAfter } from "./listen.ts";
@@ -123,6 +124,7 @@ interface Core {
   readonly held: Held;
   /** Null: the journal is on this disk alone. */
   readonly replicator: Replicator | null;
+  readonly lambda: LambdaInvoker;
 }
 
 async function makeCore(
@@ -169,7 +171,8 @@ async function makeCore(
     onDefect: (error, input) =>
       log.error("input-refused", { input: input.type, ...errorFields(error) }),
   });
-  const transport = new HttpTransport();
+  const lambda = new LambdaInvoker({ clock, externalId: config.assumeRoleExternalId });
+  const transport = new EndpointTransport(lambda);
   const held = new Held(config.data, () => attempts.letGo());
   const attempts = new Attempts({
     ...config,
@@ -187,7 +190,18 @@ async function makeCore(
   processor.connect({ attempts, timers, waiters });
   const live = () => attempts.all();
   const query = openQueryEngine({ ...config.query, file: store.file, live, version: VERSION });
-  return { store, processor, attempts, timers, waiters, telemetry, query, held, replicator };
+  return {
+    store,
+    processor,
+    attempts,
+    timers,
+    waiters,
+    telemetry,
+    query,
+    held,
+    replicator,
+    lambda,
+  };
 }
 
 async function compose(
@@ -196,7 +210,7 @@ async function compose(
   identity: RequestIdentity | null,
   { log, clock }: Surroundings,
 ): Promise<Server> {
-  const { processor: door, attempts, waiters, telemetry, query, held, replicator } = core;
+  const { processor: door, attempts, waiters, telemetry, query, held, replicator, lambda } = core;
   const { requestBytesMax, settings, routingHeaders, adminToken: token } = config;
   const { observer } = telemetry;
   const random = pooledRandom();
@@ -235,7 +249,7 @@ async function compose(
       replicator === null || config.replica === null
         ? { status: "ok" }
         : healthOf(replicator.status(), config.replica),
-    discover: discoverWith(identity, clock),
+    discover: discoverWith(identity, clock, lambda),
     targetProblem,
     defaults: config,
     settings,
@@ -286,11 +300,17 @@ async function stopAll(
 }
 
 /** What the admin asks for a registration: the deployment as its endpoint describes it. */
-function discoverWith(identity: RequestIdentity | null, clock: Clock): Discover {
-  return async (request) => {
+function discoverWith(
+  identity: RequestIdentity | null,
+  clock: Clock,
+  invoker: LambdaInvoker,
+): Discover {
+  return async ({ lambda, ...request }) => {
     const { uri, additionalHeaders, metadata } = request;
     const facts = { id: "", createdAtMs: 0, uri, additionalHeaders, metadata };
-    return deploymentFrom(await discover(request, { identity, clock }), facts);
+    const target = lambda === null ? request : { ...request, lambda };
+    const discovered = await discover(target, { identity, clock, lambda: invoker });
+    return deploymentFrom(discovered, facts, lambda ?? undefined);
   };
 }
 

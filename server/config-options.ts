@@ -99,6 +99,11 @@ export const OPTIONS: readonly Option[] = [
     "PEM file with an Ed25519 private key that signs requests to endpoints",
   ),
   option(
+    "--assume-role-external-id <id>",
+    "ASSUME_ROLE_EXTERNAL_ID",
+    "external id that goes along when the role of an AWS Lambda deployment is assumed",
+  ),
+  option(
     "--routing-header <names>",
     "ROUTING_HEADER",
     "additional headers, separated by commas, that make two deployments of one address distinct",

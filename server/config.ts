@@ -36,6 +36,8 @@ export interface Config {
   readonly shutdownTimeoutMs: number;
   /** A PEM file; null: requests are not signed. */
   readonly requestIdentityKeyFile: string | null;
+  /** Null: none is told. */
+  readonly assumeRoleExternalId: string | null;
   /** Additional headers that tell deployments of one address apart. */
   readonly routingHeaders: readonly string[];
   readonly settings: MachineSettings;
@@ -76,6 +78,7 @@ interface Flags extends ReplicaFlags {
   readonly shutdownTimeout: number;
   readonly maxProtocolVersion: MachineSettings["protocolVersionMax"];
   readonly requestIdentityKeyFile?: string;
+  readonly assumeRoleExternalId?: string;
   readonly routingHeader: readonly string[];
   readonly eagerStateLimit: number;
   readonly retryInitialInterval: number;
@@ -123,6 +126,7 @@ function configFrom(flags: Flags, env: Environment): Config {
     abortTimeoutMs: flags.abortTimeout,
     shutdownTimeoutMs: flags.shutdownTimeout,
     requestIdentityKeyFile: flags.requestIdentityKeyFile ?? null,
+    assumeRoleExternalId: flags.assumeRoleExternalId ?? null,
     routingHeaders: flags.routingHeader,
     settings: settingsFrom(flags),
     query: { timeoutMs: flags.queryTimeout, rowsMax: flags.queryMaxRows },

@@ -47,9 +47,8 @@ export class Registrar {
   async register(request: RegisterRequest): Promise<Registered> {
     const known = request.force ? null : await this.#unchanged(request);
     if (known !== null) return known;
-    const { url, useHttp11, additionalHeaders, metadata } = request;
     const { discovery, line } = this.#options;
-    const discovered = await discovery.ask(url, { useHttp11, additionalHeaders, metadata });
+    const discovered = await discovery.ask(request);
     return await line.run(() => this.#decide(request, discovered));
   }
 
@@ -89,9 +88,9 @@ export class Registrar {
 
   /** Oldest first. */
   #sameIdentity(registry: Registry, request: RegisterRequest): Deployment[] {
-    const { url, additionalHeaders } = request;
+    const { uri: address, additionalHeaders } = request;
     return [...registry.deployments.values()]
-      .filter(({ uri }) => uri === url.href)
+      .filter(({ uri }) => uri === address)
       .filter((each) =>
         this.#options.routingHeaders.every(
           (name) => each.additionalHeaders[name] === additionalHeaders[name],

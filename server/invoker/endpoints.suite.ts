@@ -6,7 +6,7 @@ import type { Http2Server, ServerHttp2Session } from "node:http2";
 import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { makeEndpoint, type Endpoint } from "./endpoint.ts";
+import { makeEndpoint, type HttpEndpoint } from "./endpoint.ts";
 import type { ExchangeHandler, ExchangeRequest, ResponseHead } from "./transport.ts";
 import { eventually, text } from "./fixtures.suite.ts";
 
@@ -63,16 +63,16 @@ export async function deadPort(): Promise<number> {
 
 export function endpointAt(
   port: number,
-  httpVersion: Endpoint["httpVersion"],
+  httpVersion: HttpEndpoint["httpVersion"],
   scheme = "http",
-): Endpoint {
+): HttpEndpoint {
   return makeEndpoint(new URL(`${scheme}://127.0.0.1:${port}/`), httpVersion, {});
 }
 
 export function exchangeRequest(
-  endpoint: Endpoint,
-  over: Partial<ExchangeRequest> = {},
-): ExchangeRequest {
+  endpoint: HttpEndpoint,
+  over: Partial<ExchangeRequest<HttpEndpoint>> = {},
+): ExchangeRequest<HttpEndpoint> {
   return {
     endpoint,
     path: "/invoke/Greeter/greet",

@@ -122,7 +122,7 @@ function errorFields(payload: Uint8Array): { errorType?: string; errorMessage?: 
   try {
     const value: unknown = JSON.parse(Buffer.from(payload).toString("utf8"));
     if (typeof value !== "object" || value === null) return {};
-    const { errorType, errorMessage } = value as Record<string, unknown>;
+    const { errorType, errorMessage }: { errorType?: unknown; errorMessage?: unknown } = value;
     return {
       ...(typeof errorType === "string" && { errorType }),
       ...(typeof errorMessage === "string" && { errorMessage }),

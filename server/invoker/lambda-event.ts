@@ -29,11 +29,15 @@ const COMPRESSED_BYTES_MIN = 4 * 1024 * 1024;
 /** A response of 6 MB may unfold to much more; above this it is no answer of a handler. */
 const RESPONSE_BYTES_MAX = 256 * 1024 * 1024;
 
-/** Node 20 has none. */
-const zstd =
-  typeof zlib.zstdCompressSync === "function"
-    ? { compress: zlib.zstdCompressSync, decompress: zlib.zstdDecompressSync }
-    : null;
+/** Node has it from 22.15 on; the types of Node 20 do not know it. */
+interface Zstd {
+  readonly zstdCompressSync: (bytes: Uint8Array) => Buffer;
+  readonly zstdDecompressSync: (bytes: Uint8Array, options: { maxOutputLength: number }) => Buffer;
+}
+
+const { zstdCompressSync: compress, zstdDecompressSync: decompress }: Partial<Zstd> =
+  zlib as object;
+const zstd = compress === undefined || decompress === undefined ? null : { compress, decompress };
 
 /** @param canZstd the function said in its manifest that it understands zstd */
 export function encodeEvent(request: LambdaRequest, canZstd: boolean): Uint8Array {
