@@ -118,6 +118,16 @@ export const MESSAGES = {
     id: { kind: "signal-name", name: "go" },
     result: { kind: "void" },
   },
+  message: {
+    type: MessageType.Signal,
+    id: { kind: "signal-name", name: "hf.msg/a/b/2" },
+    result: { kind: "value", value: text("message") },
+  },
+  event: {
+    type: MessageType.Signal,
+    id: { kind: "signal-name", name: "hf.event/progress" },
+    result: { kind: "value", value: text("event") },
+  },
   output: {
     type: MessageType.OutputCommand,
     result: { kind: "value", value: text("out") },

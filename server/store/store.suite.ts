@@ -476,13 +476,18 @@ export function storeSuite(name: string, open: () => StoreFixture): void {
             invocation.state = given(state);
             tx.save(invocation);
           });
-          change(seq, (invocation, tx) => appendMessage(tx, invocation, "namedSignal"));
+          change(seq, (invocation, tx) => {
+            const names = ["namedSignal", "event", "message", "event"] as const;
+            for (const each of names) appendMessage(tx, invocation, each);
+          });
           const expected = {
-            length: 8,
+            length: 11,
             commands: 4,
             outputIndex: 6,
             openRuns: new Set([2]),
-            signals: new Set(["#17", "ngo"]),
+            signals: new Set(["#17", "ngo", "nhf.event/progress", "nhf.msg/a/b/2"]),
+            messages: new Map([["a/b", 3]]),
+            events: new Map([["progress", 10]]),
           };
           change(seq, ({ journal }) => assert.deepEqual({ ...journal }, expected));
         });
