@@ -94,15 +94,8 @@ const STATUS = oneOf(
 const REGISTRY_SCHEMAS = {
   RegisterDeployment: object({
     uri: { ...orNull(string), description: "Either this or `arn`" },
-    arn: {
-      ...orNull(string),
-      description:
-        "A function on AWS Lambda with its version, or the alias of one that does not move",
-    },
-    assume_role_arn: {
-      ...orNull(string),
-      description: "Role with which the function is invoked; the server's own without it",
-    },
+    arn: { ...orNull(string), description: "A function on AWS Lambda, with its version" },
+    assume_role_arn: { ...orNull(string), description: "Else the server's own credentials" },
     use_http_11: orNull(boolean),
     additional_headers: orNull(strings),
     metadata: orNull(strings),

@@ -1,5 +1,5 @@
 /** The bodies of `POST /deployments` and `PATCH /deployments/{id}`, checked and normalised; pure. */
-import { parseLambdaArn, parseRoleArn } from "../invoker/lambda-function.ts";
+import { parseLambdaArn, parseRoleArn } from "../base/lambda-function.ts";
 import { AdminError } from "./admin-error.ts";
 import { booleanField, type Fields, invalid, requireKnown, stringsField } from "./json-body.ts";
 

@@ -48,7 +48,9 @@ export class Registrar {
     const known = request.force ? null : await this.#unchanged(request);
     if (known !== null) return known;
     const { discovery, line } = this.#options;
-    const discovered = await discovery.ask(request);
+    const { uri, lambda, useHttp11, additionalHeaders, metadata } = request;
+    const asked = { uri, lambda, useHttp11, additionalHeaders, metadata };
+    const discovered = await discovery.ask(asked);
     return await line.run(() => this.#decide(request, discovered));
   }
 

@@ -2,7 +2,7 @@
 import { validateHeaderName, validateHeaderValue } from "node:http";
 import type { Deployment, LambdaOptions } from "../machine/registry.ts";
 import type { LambdaTarget } from "./lambda-client.ts";
-import { parseLambdaArn } from "./lambda-function.ts";
+import { parseLambdaArn } from "../base/lambda-function.ts";
 
 export type Endpoint = HttpEndpoint | LambdaEndpoint;
 

@@ -4,7 +4,7 @@
  */
 import type { LambdaClient } from "@aws-sdk/client-lambda";
 import type { Clock } from "../base/clock.ts";
-import type { LambdaFunction } from "./lambda-function.ts";
+import type { LambdaFunction } from "../base/lambda-function.ts";
 import {
   decodeResult,
   encodeEvent,
