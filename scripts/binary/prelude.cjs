@@ -20,11 +20,11 @@ const assets = Object.entries(FILES).map(([file, asset]) => [
 
 /** Where the driver may lie, the best place first. */
 function places() {
-  const { HOLDFAST_CACHE_DIR: own, XDG_CACHE_HOME: cache } = process.env;
+  const { HOLDFAST_CACHE_DIR: own, XDG_CACHE_HOME: cache = "" } = process.env;
   if (own !== undefined && own !== "") return [own];
   const user = os.userInfo();
   return [
-    path.join(cache ?? path.join(os.homedir(), ".cache"), "holdfast"),
+    path.join(cache === "" ? path.join(os.homedir(), ".cache") : cache, "holdfast"),
     path.join(os.tmpdir(), `holdfast-${user.uid}`),
   ];
 }
@@ -47,9 +47,11 @@ function writeDriver(folder) {
     fs.renameSync(unfinished, folder);
   } catch {
     // Another process was first, or what lies there is damaged: then the next start finds it mended.
-    if (isWhole(folder)) return fs.rmSync(unfinished, { recursive: true });
-    fs.rmSync(folder, { recursive: true, force: true });
-    fs.renameSync(unfinished, folder);
+    if (isWhole(folder)) fs.rmSync(unfinished, { recursive: true });
+    else {
+      fs.rmSync(folder, { recursive: true, force: true });
+      fs.renameSync(unfinished, folder);
+    }
   }
 }
 
@@ -86,7 +88,8 @@ function install() {
 }
 
 const home = install();
-// What the bundle is told of itself; `require` is the wrapper's parameter.
+// What the bundle is told of itself, in place of `import.meta.url`; `require` is the wrapper's parameter.
+// oxlint-disable-next-line no-unused-vars -- the bundle behind this uses it
 var holdfastUrl = pathToFileURL(home).href;
 require = Module.createRequire(home);
 
@@ -95,6 +98,7 @@ if (process.argv.at(-1) === "-" && process.argv.includes("--input-type=commonjs"
   const flags = process.argv.filter((flag) => flag.startsWith("--max-old-space-size="));
   for (const flag of flags) require("node:v8").setFlagsFromString(flag);
   const program = new Module("[stdin]");
+  // oxlint-disable-next-line no-underscore-dangle -- the one way to run a program out of a string
   program._compile(fs.readFileSync(0, "utf8"), home);
   return;
 }
