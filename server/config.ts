@@ -13,6 +13,7 @@ import {
   parseHttpUrl,
   parseToken,
 } from "./config-values.ts";
+import type { TlsFiles } from "./tls-files.ts";
 import { type ReplicaConfig, type ReplicaFlags, replicaFrom } from "./replica-config.ts";
 import { DEFAULT_SETTINGS, type MachineSettings } from "./machine/settings.ts";
 
@@ -20,6 +21,8 @@ export interface Config {
   readonly ingress: Address;
   readonly admin: Address;
   readonly adminToken: string | null;
+  /** Null: the listeners speak HTTP without TLS. */
+  readonly tls: TlsFiles | null;
   readonly data: string;
   readonly durability: "disk" | "bucket" | "none";
   /** Payloads of this size and more are stored once, beside the database. */
@@ -66,6 +69,8 @@ interface Flags extends ReplicaFlags {
   readonly ingress: Address;
   readonly admin: Address;
   readonly adminToken?: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
   readonly data: string;
   readonly durability: Config["durability"];
   readonly blobThreshold: number;
@@ -99,6 +104,14 @@ interface Flags extends ReplicaFlags {
   readonly logLevel: LogLevel;
 }
 
+function tlsFrom({ tlsCert: certFile, tlsKey: keyFile }: Flags): TlsFiles | null {
+  if (certFile === undefined && keyFile === undefined) return null;
+  if (certFile === undefined || keyFile === undefined) {
+    throw new ConfigError("--tls-cert and --tls-key go together: give both, or neither");
+  }
+  return { certFile, keyFile };
+}
+
 type Environment = Readonly<Record<string, string | undefined>>;
 
 function configFrom(flags: Flags, env: Environment): Config {
@@ -113,6 +126,7 @@ function configFrom(flags: Flags, env: Environment): Config {
     ingress: flags.ingress,
     admin: flags.admin,
     adminToken,
+    tls: tlsFrom(flags),
     data: flags.data,
     durability: flags.durability,
     blobThresholdBytes: flags.blobThreshold,

@@ -10,8 +10,8 @@ import {
   Listening,
   rawServer,
   Recorder,
-  selfSigned,
 } from "./endpoints.suite.ts";
+import { selfSigned } from "../test/self-signed.ts";
 import { eventually, text } from "./fixtures.suite.ts";
 import { Http1Transport } from "./http1.ts";
 import type { HttpEndpoint } from "./endpoint.ts";

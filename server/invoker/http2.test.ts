@@ -15,8 +15,8 @@ import {
   Listening,
   rawServer,
   Recorder,
-  selfSigned,
 } from "./endpoints.suite.ts";
+import { selfSigned } from "../test/self-signed.ts";
 import { eventually, text } from "./fixtures.suite.ts";
 import { Http2Transport } from "./http2.ts";
 import type { Http2Options } from "./http2-session.ts";
