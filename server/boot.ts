@@ -16,7 +16,8 @@ import { Ingress } from "./ingress/ingress.ts";
 import { ResultWaiters } from "./ingress/waiters.ts";
 import { Attempts } from "./invoker/attempts.ts";
 import { deploymentFrom, discover } from "./invoker/discover.ts";
-import { HttpTransport } from "./invoker/http-transport.ts";
+import { EndpointTransport } from "./invoker/endpoint-transport.ts";
+import { LambdaInvoker } from "./invoker/lambda-client.ts";
 import { RequestIdentity } from "./invoker/request-identity.ts";
 import { targetProblem } from "./invoker/target-address.ts";
 import { listen, listenAfter } from "./listen.ts";
@@ -68,7 +69,7 @@ export async function boot(config: Config, surroundings: Surroundings): Promise<
   const identity = identityOf(config, log);
   const onError = (error: unknown): void => log.error("listener", errorFields(error));
   const isStandby = config.replica?.standby === true;
-  const standbyAdmin = isStandby ? await StandbyAdmin.open(config, onError) : null;
+  const standbyAdmin = isStandby ? await StandbyAdmin.open(config, log, onError) : null;
   try {
     for (;;) {
       const server = await serve(config, identity, surroundings, standbyAdmin);
@@ -157,6 +158,16 @@ interface Core {
   /** Null: the journal is on this disk alone. */
   readonly replicator: Replicator | null;
   readonly lease: LeaseWriter | null;
+  readonly lambda: LambdaInvoker;
+}
+
+async function startShipping(
+  replica: OpenReplica | null,
+  config: Config,
+  ...rest: [SqliteStore, Telemetry, Surroundings]
+): Promise<Awaited<ReturnType<typeof startReplicator>> | null> {
+  if (replica === null || config.replica === null) return null;
+  return await startReplicator(replica, { ...config, replica: config.replica }, ...rest);
 }
 
 async function makeCore(
@@ -180,16 +191,7 @@ async function makeCore(
     tracing,
   });
   const { observer } = telemetry;
-  const started =
-    replica === null || config.replica === null
-      ? null
-      : await startReplicator(
-          replica,
-          { ...config, replica: config.replica },
-          store,
-          telemetry,
-          surroundings,
-        );
+  const started = await startShipping(replica, config, store, telemetry, surroundings);
   const replicator = started?.replicator ?? null;
   const isBucketAwaited = replicator !== null && config.durability === "bucket";
   const processor = new Processor({
@@ -204,7 +206,8 @@ async function makeCore(
     onDefect: (error, input) =>
       log.error("input-refused", { input: input.type, ...errorFields(error) }),
   });
-  const transport = new HttpTransport();
+  const lambda = new LambdaInvoker({ clock, externalId: config.assumeRoleExternalId });
+  const transport = new EndpointTransport(lambda);
   const held = new Held(config.data, () => {
     attempts.letGo();
     started?.lead();
@@ -227,7 +230,8 @@ async function makeCore(
   const live = () => attempts.all();
   const query = openQueryEngine({ ...config.query, file: store.file, live, version: VERSION });
   const lease = replica?.lease ?? null;
-  return { store, processor, attempts, timers, waiters, telemetry, query, held, replicator, lease };
+  const shells = { attempts, timers, waiters, telemetry, query };
+  return { store, processor, ...shells, held, replicator, lease, lambda };
 }
 
 async function compose(
@@ -237,7 +241,7 @@ async function compose(
   { log, clock }: Surroundings,
   standbyAdmin: StandbyAdmin | null,
 ): Promise<Server> {
-  const { processor: door, attempts, waiters, telemetry, query, held, replicator } = core;
+  const { processor: door, attempts, waiters, telemetry, query, held, replicator, lambda } = core;
   const { requestBytesMax, settings, routingHeaders, adminToken: token } = config;
   const { observer } = telemetry;
   const random = pooledRandom();
@@ -252,13 +256,9 @@ async function compose(
     observer,
     onError,
   });
-  const ingress = await listen({
-    ...config.ingress,
-    source: "ingress",
-    handle,
-    http2: handle,
-    onError,
-  });
+  const secured = { tls: config.tls, log };
+  const ingressOptions = { source: "ingress", handle, http2: handle, onError } as const;
+  const ingress = await listen({ ...config.ingress, ...ingressOptions }, secured);
   const handleAdmin = createAdmin({
     door,
     clock,
@@ -278,7 +278,7 @@ async function compose(
           ? { status: "ok" }
           : healthOf(replicator.status(), config.replica),
       ),
-    discover: discoverWith(identity, clock),
+    discover: discoverWith(identity, clock, lambda),
     targetProblem,
     defaults: config,
     settings,
@@ -291,7 +291,7 @@ async function compose(
   const adminHandler = adminOptions(config, handleAdmin, onError);
   const admin =
     standbyAdmin === null
-      ? await listenAfter(ingress, adminHandler)
+      ? await listenAfter(ingress, adminHandler, secured)
       : standbyAdmin.become(adminHandler.handle);
   if (held.report() !== null) log.warn("held", { meaning: HELD_MEANING });
   replicator?.start();
@@ -338,11 +338,17 @@ async function stopAll(
 }
 
 /** What the admin asks for a registration: the deployment as its endpoint describes it. */
-function discoverWith(identity: RequestIdentity | null, clock: Clock): Discover {
-  return async (request) => {
+function discoverWith(
+  identity: RequestIdentity | null,
+  clock: Clock,
+  invoker: LambdaInvoker,
+): Discover {
+  return async ({ lambda, ...request }) => {
     const { uri, additionalHeaders, metadata } = request;
     const facts = { id: "", createdAtMs: 0, uri, additionalHeaders, metadata };
-    return deploymentFrom(await discover(request, { identity, clock }), facts);
+    const target = lambda === null ? request : { ...request, lambda };
+    const discovered = await discover(target, { identity, clock, lambda: invoker });
+    return deploymentFrom(discovered, facts, lambda ?? undefined);
   };
 }
 

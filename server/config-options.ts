@@ -32,6 +32,12 @@ export const OPTIONS: readonly Option[] = [
   option("--admin <address>", "ADMIN", "where operators register deployments")
     .argParser(parseAddress)
     .default(parseAddress("127.0.0.1:9070"), "127.0.0.1:9070"),
+  option(
+    "--tls-cert <file>",
+    "TLS_CERT",
+    "PEM file with the certificate and its chain: both listeners then speak TLS alone; read again when it changes",
+  ),
+  option("--tls-key <file>", "TLS_KEY", "PEM file with the private key of --tls-cert"),
   option("--admin-token <token>", "ADMIN_TOKEN", "bearer token that the admin API asks for"),
   option("--data <directory>", "DATA", "the journal; one server at a time").default("./data"),
   option(
@@ -97,6 +103,11 @@ export const OPTIONS: readonly Option[] = [
     "--request-identity-key-file <file>",
     "REQUEST_IDENTITY_KEY_FILE",
     "PEM file with an Ed25519 private key that signs requests to endpoints",
+  ),
+  option(
+    "--assume-role-external-id <id>",
+    "ASSUME_ROLE_EXTERNAL_ID",
+    "external id that goes along when the role of an AWS Lambda deployment is assumed",
   ),
   option(
     "--routing-header <names>",

@@ -13,6 +13,7 @@ import {
   parseHttpUrl,
   parseToken,
 } from "./config-values.ts";
+import type { TlsFiles } from "./tls-files.ts";
 import { type ReplicaConfig, type ReplicaFlags, replicaFrom } from "./replica-config.ts";
 import { DEFAULT_SETTINGS, type MachineSettings } from "./machine/settings.ts";
 
@@ -20,6 +21,8 @@ export interface Config {
   readonly ingress: Address;
   readonly admin: Address;
   readonly adminToken: string | null;
+  /** Null: the listeners speak HTTP without TLS. */
+  readonly tls: TlsFiles | null;
   readonly data: string;
   readonly durability: "disk" | "bucket" | "none";
   /** Payloads of this size and more are stored once, beside the database. */
@@ -36,6 +39,8 @@ export interface Config {
   readonly shutdownTimeoutMs: number;
   /** A PEM file; null: requests are not signed. */
   readonly requestIdentityKeyFile: string | null;
+  /** Null: none is told. */
+  readonly assumeRoleExternalId: string | null;
   /** Additional headers that tell deployments of one address apart. */
   readonly routingHeaders: readonly string[];
   readonly settings: MachineSettings;
@@ -64,6 +69,8 @@ interface Flags extends ReplicaFlags {
   readonly ingress: Address;
   readonly admin: Address;
   readonly adminToken?: string;
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
   readonly data: string;
   readonly durability: Config["durability"];
   readonly blobThreshold: number;
@@ -76,6 +83,7 @@ interface Flags extends ReplicaFlags {
   readonly shutdownTimeout: number;
   readonly maxProtocolVersion: MachineSettings["protocolVersionMax"];
   readonly requestIdentityKeyFile?: string;
+  readonly assumeRoleExternalId?: string;
   readonly routingHeader: readonly string[];
   readonly eagerStateLimit: number;
   readonly retryInitialInterval: number;
@@ -96,6 +104,14 @@ interface Flags extends ReplicaFlags {
   readonly logLevel: LogLevel;
 }
 
+function tlsFrom({ tlsCert: certFile, tlsKey: keyFile }: Flags): TlsFiles | null {
+  if (certFile === undefined && keyFile === undefined) return null;
+  if (certFile === undefined || keyFile === undefined) {
+    throw new ConfigError("--tls-cert and --tls-key go together: give both, or neither");
+  }
+  return { certFile, keyFile };
+}
+
 type Environment = Readonly<Record<string, string | undefined>>;
 
 function configFrom(flags: Flags, env: Environment): Config {
@@ -110,6 +126,7 @@ function configFrom(flags: Flags, env: Environment): Config {
     ingress: flags.ingress,
     admin: flags.admin,
     adminToken,
+    tls: tlsFrom(flags),
     data: flags.data,
     durability: flags.durability,
     blobThresholdBytes: flags.blobThreshold,
@@ -123,6 +140,7 @@ function configFrom(flags: Flags, env: Environment): Config {
     abortTimeoutMs: flags.abortTimeout,
     shutdownTimeoutMs: flags.shutdownTimeout,
     requestIdentityKeyFile: flags.requestIdentityKeyFile ?? null,
+    assumeRoleExternalId: flags.assumeRoleExternalId ?? null,
     routingHeaders: flags.routingHeader,
     settings: settingsFrom(flags),
     query: { timeoutMs: flags.queryTimeout, rowsMax: flags.queryMaxRows },

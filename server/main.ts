@@ -109,11 +109,10 @@ function inheritSettings(parent: Command): void {
   }
 }
 
-try {
-  await program.parseAsync();
-} catch (error) {
+// No await at the top: the single executable is CommonJS, which has none.
+program.parseAsync().catch((error: unknown) => {
   const message = error instanceof Error ? error.message : String(error);
   process.stderr.write(`holdfast: ${message}\n`);
   if (error instanceof AttachError) process.exitCode = EXIT_FENCED;
   else process.exitCode = error instanceof ConfigError ? EXIT_BAD_USAGE : 1;
-}
+});

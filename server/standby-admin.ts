@@ -1,6 +1,7 @@
 /** The admin listener of a server that may stand by: one socket for as long as the process lives. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { HealthDetail } from "./admin/server-routes.ts";
+import type { Log } from "./base/log.ts";
 import type { Config } from "./config.ts";
 import { sendJson } from "./http/answer.ts";
 import type { Listener } from "./http/listener.ts";
@@ -28,14 +29,15 @@ export class StandbyAdmin {
 
   /** Throws `ConfigError` where it cannot listen, or where the ingress could not later. */
   static async open(
-    { ingress, admin }: Pick<Config, "ingress" | "admin">,
+    { ingress, admin, tls }: Pick<Config, "ingress" | "admin" | "tls">,
+    log: Log,
     onError: (error: unknown) => void,
   ): Promise<StandbyAdmin> {
     const rehearsal = await listen({ ...ingress, source: "ingress", handle: () => {}, onError });
     await rehearsal.drain(0);
     const open = { handle: standingBy(() => ({ status: "ok", role: "standby" })) };
     const handle: Handle = (request, response) => open.handle(request, response);
-    const listener = await listen({ ...admin, source: "admin", handle, onError });
+    const listener = await listen({ ...admin, source: "admin", handle, onError }, { tls, log });
     return new StandbyAdmin(listener, open);
   }
 

@@ -46,7 +46,10 @@ const ROOMS: Readonly<Record<string, Room>> = {
   },
 
   "server/store": { rooms: CORE, external: ["better-sqlite3", "node:"] },
-  "server/invoker": { rooms: CORE, external: ["undici", "node:"] },
+  "server/invoker": {
+    rooms: CORE,
+    external: ["undici", "@aws-sdk/client-lambda", "@aws-sdk/credential-providers", "node:"],
+  },
   "server/ingress": { rooms: ["server/http", ...CORE], external: ["node:http"] },
   "server/admin": { rooms: ["server/http", ...CORE], external: ["hono", "@hono/node-server"] },
   "server/timers": { rooms: CORE, external: [] },

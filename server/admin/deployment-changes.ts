@@ -41,7 +41,10 @@ export class DeploymentChanges {
   /** Discovers again, at this address or a new one. */
   async update(id: string, request: UpdateRequest): Promise<Changed> {
     const { deployment } = await this.#known(id);
-    const discovered = await this.#options.discovery.ask(request.url ?? new URL(deployment.uri), {
+    const { uri, lambda } = request.uri === null ? addressOf(deployment) : request;
+    const discovered = await this.#options.discovery.ask({
+      uri: uri ?? deployment.uri,
+      lambda,
       useHttp11: request.useHttp11 ?? deployment.httpVersion === "HTTP/1.1",
       additionalHeaders: request.additionalHeaders ?? deployment.additionalHeaders,
       metadata: deployment.metadata,
@@ -126,6 +129,10 @@ export class DeploymentChanges {
     const registry = await this.#options.door.readDurable((reader) => reader.registry());
     return { deployment: deploymentNamed(registry, id), registry };
   }
+}
+
+function addressOf({ uri, lambda }: Deployment): Pick<UpdateRequest, "uri" | "lambda"> {
+  return { uri, lambda: lambda ?? null };
 }
 
 export function deploymentNamed(registry: Registry, id: string): Deployment {

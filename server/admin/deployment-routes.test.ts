@@ -206,6 +206,7 @@ test("a deployment is discovered again in place and keeps what it was", async ()
   assert.deepEqual(fixture.asked, [
     {
       uri: "http://127.0.0.1:9082/",
+      lambda: null,
       useHttp11: false,
       additionalHeaders: { b: "2" },
       metadata: { team: "a" },
@@ -219,6 +220,7 @@ test("a deployment is discovered again in place and keeps what it was", async ()
   assert.equal(again.status, 200);
   assert.deepEqual(fixture.asked[1], {
     uri: "http://127.0.0.1:9082/",
+    lambda: null,
     useHttp11: true,
     additionalHeaders: { b: "2" },
     metadata: { team: "a" },

@@ -51,9 +51,8 @@ function fieldsOf(registry: Registry, deployment: Deployment, usage: Usage): Vie
   const { id, drainingSinceMs } = deployment;
   return {
     id,
-    uri: deployment.uri,
+    ...addressView(deployment),
     protocol_type: deployment.protocolMode === "BIDI_STREAM" ? "BidiStream" : "RequestResponse",
-    http_version: deployment.httpVersion,
     additional_headers: unlessEmpty(deployment.additionalHeaders),
     metadata: unlessEmpty(deployment.metadata),
     created_at: rfc3339Nanos(deployment.createdAtMs),
@@ -63,6 +62,16 @@ function fieldsOf(registry: Registry, deployment: Deployment, usage: Usage): Vie
     status: statusOf(registry, id, usage),
     active_invocations: usage.counts === null ? null : (usage.counts.get(id) ?? 0),
     draining_since: drainingSinceMs === null ? undefined : rfc3339Nanos(drainingSinceMs),
+  };
+}
+
+function addressView({ uri, httpVersion, lambda }: Deployment): View {
+  if (lambda === undefined) return { uri, http_version: httpVersion };
+  const { assumeRoleArn, compression } = lambda;
+  return {
+    arn: uri,
+    assume_role_arn: assumeRoleArn ?? undefined,
+    compression: compression ?? undefined,
   };
 }
 

@@ -1,6 +1,7 @@
 /** Asks an endpoint what it offers. */
 import type { Deployment } from "../machine/registry.ts";
 import { AdminError } from "./admin-error.ts";
+import type { LambdaAccess } from "./register-request.ts";
 
 /** What an endpoint is asked for, and with what. */
 export interface DiscoveryRequest {
@@ -8,6 +9,8 @@ export interface DiscoveryRequest {
   readonly useHttp11: boolean;
   readonly additionalHeaders: Readonly<Record<string, string>>;
   readonly metadata: Readonly<Record<string, string>>;
+  /** Given where `uri` is an ARN. */
+  readonly lambda: LambdaAccess | null;
 }
 
 /** A deployment that has no identity and no history yet. */
@@ -28,11 +31,11 @@ export class Discovery {
     this.#targetProblem = targetProblem;
   }
 
-  async ask(url: URL, request: Omit<DiscoveryRequest, "uri">): Promise<Discovered> {
-    const problem = this.#targetProblem(url);
+  async ask(request: DiscoveryRequest): Promise<Discovered> {
+    const problem = request.lambda === null ? this.#targetProblem(new URL(request.uri)) : null;
     if (problem !== null) throw new AdminError(400, problem);
     try {
-      return await this.#discover({ uri: url.href, ...request });
+      return await this.#discover(request);
     } catch (error) {
       throw failure(error);
     }

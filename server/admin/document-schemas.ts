@@ -23,6 +23,9 @@ const info = list(object({ code: string, message: string }, "message"));
 const DEPLOYMENT_FIELDS = {
   id: string,
   uri: string,
+  arn: { ...string, description: "In place of `uri` and `http_version`: a function on AWS Lambda" },
+  assume_role_arn: string,
+  compression: oneOf("zstd"),
   protocol_type: oneOf("BidiStream", "RequestResponse"),
   http_version: oneOf("HTTP/1.1", "HTTP/2.0"),
   additional_headers: strings,
@@ -89,18 +92,17 @@ const STATUS = oneOf(
 );
 
 const REGISTRY_SCHEMAS = {
-  RegisterDeployment: object(
-    {
-      uri: string,
-      use_http_11: orNull(boolean),
-      additional_headers: orNull(strings),
-      metadata: orNull(strings),
-      force: orNull(boolean),
-      breaking: orNull(boolean),
-      dry_run: orNull(boolean),
-    },
-    "uri",
-  ),
+  RegisterDeployment: object({
+    uri: { ...orNull(string), description: "Either this or `arn`" },
+    arn: { ...orNull(string), description: "A function on AWS Lambda, with its version" },
+    assume_role_arn: { ...orNull(string), description: "Else the server's own credentials" },
+    use_http_11: orNull(boolean),
+    additional_headers: orNull(strings),
+    metadata: orNull(strings),
+    force: orNull(boolean),
+    breaking: orNull(boolean),
+    dry_run: orNull(boolean),
+  }),
   RegisterDeploymentResponse: object(
     {
       id: string,
@@ -117,6 +119,8 @@ const REGISTRY_SCHEMAS = {
   ),
   UpdateDeployment: object({
     uri: orNull(string),
+    arn: orNull(string),
+    assume_role_arn: orNull(string),
     use_http_11: orNull(boolean),
     additional_headers: { ...orNull(strings), description: "Replaces all of them" },
     overwrite: orNull(boolean),

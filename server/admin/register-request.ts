@@ -1,10 +1,19 @@
 /** The bodies of `POST /deployments` and `PATCH /deployments/{id}`, checked and normalised; pure. */
+import { parseLambdaArn, parseRoleArn } from "../base/lambda-function.ts";
 import { AdminError } from "./admin-error.ts";
 import { booleanField, type Fields, invalid, requireKnown, stringsField } from "./json-body.ts";
 
+/** How a function on AWS Lambda may be invoked. */
+export interface LambdaAccess {
+  /** Null: with the server's own credentials. */
+  readonly assumeRoleArn: string | null;
+}
+
 export interface RegisterRequest {
-  /** Absolute, http or https; its path ends with `/`. */
-  readonly url: URL;
+  /** Absolute, http or https, its path ending with `/`; or the ARN of a function on AWS Lambda. */
+  readonly uri: string;
+  /** Given with an ARN. */
+  readonly lambda: LambdaAccess | null;
   readonly useHttp11: boolean;
   /** Names in lower case. */
   readonly additionalHeaders: Readonly<Record<string, string>>;
@@ -18,7 +27,9 @@ export interface RegisterRequest {
 
 /** What is left out stays as it is. */
 export interface UpdateRequest {
-  readonly url: URL | null;
+  readonly uri: string | null;
+  /** Null where it stays as it is. */
+  readonly lambda: LambdaAccess | null;
   readonly useHttp11: boolean | null;
   readonly additionalHeaders: Readonly<Record<string, string>> | null;
   /** Whatever the endpoint offers now, also where running invocations may break. */
@@ -28,6 +39,8 @@ export interface UpdateRequest {
 
 const FIELDS: ReadonlySet<string> = new Set([
   "uri",
+  "arn",
+  "assume_role_arn",
   "use_http_11",
   "additional_headers",
   "metadata",
@@ -37,6 +50,8 @@ const FIELDS: ReadonlySet<string> = new Set([
 ]);
 const UPDATE_FIELDS: ReadonlySet<string> = new Set([
   "uri",
+  "arn",
+  "assume_role_arn",
   "use_http_11",
   "additional_headers",
   "overwrite",
@@ -54,7 +69,7 @@ export function parseRegisterRequest(fields: Fields, forceByDefault: boolean): R
   refuseOtherKinds(fields);
   requireKnown(fields, FIELDS);
   return {
-    url: parseUri(fields["uri"]),
+    ...addressOf(fields),
     useHttp11: booleanField(fields, "use_http_11"),
     additionalHeaders: headersField(fields),
     metadata: pairsField(fields, "metadata"),
@@ -70,8 +85,10 @@ export function parseUpdateRequest(fields: Fields): UpdateRequest | null {
   requireKnown(fields, UPDATE_FIELDS);
   const isGiven = (name: string): boolean => (fields[name] ?? null) !== null;
   if (![...UPDATE_FIELDS].some(isGiven)) return null;
+  const hasAddress = isGiven("uri") || isGiven("arn");
+  if (!hasAddress && isGiven("assume_role_arn")) throw invalid("assume_role_arn goes with an arn");
   return {
-    url: isGiven("uri") ? parseUri(fields["uri"]) : null,
+    ...(hasAddress ? addressOf(fields) : { uri: null, lambda: null }),
     useHttp11: isGiven("use_http_11") ? booleanField(fields, "use_http_11") : null,
     additionalHeaders: isGiven("additional_headers") ? headersField(fields) : null,
     overwrite: booleanField(fields, "overwrite"),
@@ -80,18 +97,41 @@ export function parseUpdateRequest(fields: Fields): UpdateRequest | null {
 }
 
 function refuseOtherKinds(fields: Fields): void {
-  for (const [name, feature] of [
-    ["arn", "AWS Lambda functions"],
-    ["assume_role_arn", "AWS Lambda functions"],
-    ["auth", "Google ID tokens"],
-  ] as const) {
-    if ((fields[name] ?? null) !== null) {
-      throw new AdminError(400, `${feature} cannot be registered with this server yet`);
-    }
+  if ((fields["auth"] ?? null) !== null) {
+    throw new AdminError(400, "endpoints that want Google ID tokens cannot be registered here");
   }
 }
 
-function parseUri(uri: unknown): URL {
+interface Address {
+  readonly uri: string;
+  readonly lambda: LambdaAccess | null;
+}
+
+function addressOf(fields: Fields): Address {
+  const { uri, arn = null, assume_role_arn: role = null } = fields;
+  if (arn === null) {
+    if (role !== null) throw invalid("assume_role_arn goes with an arn");
+    return { uri: parseUri(uri), lambda: null };
+  }
+  if ((uri ?? null) !== null) throw invalid("give either a uri or an arn");
+  if ((fields["use_http_11"] ?? null) !== null)
+    throw invalid("use_http_11 does not go with an arn");
+  if (typeof arn !== "string") throw invalid("arn must be a string");
+  const parsed = parseLambdaArn(arn);
+  if ("problem" in parsed) throw new AdminError(400, `the arn cannot be used: ${parsed.problem}`);
+  return { uri: parsed.arn, lambda: { assumeRoleArn: role === null ? null : roleOf(role) } };
+}
+
+function roleOf(role: unknown): string {
+  const parsed = typeof role === "string" ? parseRoleArn(role) : undefined;
+  if (parsed !== undefined) return parsed;
+  throw new AdminError(
+    400,
+    "assume_role_arn must be the ARN of a role, such as arn:aws:iam::123456789012:role/holdfast",
+  );
+}
+
+function parseUri(uri: unknown): string {
   if (typeof uri !== "string") throw invalid("uri must be a string, such as http://localhost:9080");
   if (uri.length > URI_LENGTH_MAX) throw badUri(`it is longer than ${URI_LENGTH_MAX} characters`);
   const url = URL.canParse(uri) ? new URL(uri) : null;
@@ -103,7 +143,7 @@ function parseUri(uri: unknown): URL {
   }
   url.hash = "";
   if (!url.pathname.endsWith("/")) url.pathname += "/";
-  return url;
+  return url.href;
 }
 
 function badUri(why: string): AdminError {

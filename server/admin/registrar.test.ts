@@ -20,7 +20,13 @@ test("a new address is discovered and becomes a deployment of its own", async ()
   assert.equal(answer.headers.get("location"), `deployments/${String(id)}`);
   const uri = "http://127.0.0.1:9080/mount/?x=1";
   assert.deepEqual(fixture.asked, [
-    { uri, useHttp11: true, additionalHeaders: { "x-token": "t" }, metadata: { team: "a" } },
+    {
+      uri,
+      lambda: null,
+      useHttp11: true,
+      additionalHeaders: { "x-token": "t" },
+      metadata: { team: "a" },
+    },
   ]);
   assert.equal(at(answer.json, "services", 0, "name"), "Greeter");
   assert.equal(at(answer.json, "services", 0, "revision"), 1);

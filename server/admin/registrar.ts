@@ -47,9 +47,10 @@ export class Registrar {
   async register(request: RegisterRequest): Promise<Registered> {
     const known = request.force ? null : await this.#unchanged(request);
     if (known !== null) return known;
-    const { url, useHttp11, additionalHeaders, metadata } = request;
     const { discovery, line } = this.#options;
-    const discovered = await discovery.ask(url, { useHttp11, additionalHeaders, metadata });
+    const { uri, lambda, useHttp11, additionalHeaders, metadata } = request;
+    const asked = { uri, lambda, useHttp11, additionalHeaders, metadata };
+    const discovered = await discovery.ask(asked);
     return await line.run(() => this.#decide(request, discovered));
   }
 
@@ -89,9 +90,9 @@ export class Registrar {
 
   /** Oldest first. */
   #sameIdentity(registry: Registry, request: RegisterRequest): Deployment[] {
-    const { url, additionalHeaders } = request;
+    const { uri: address, additionalHeaders } = request;
     return [...registry.deployments.values()]
-      .filter(({ uri }) => uri === url.href)
+      .filter(({ uri }) => uri === address)
       .filter((each) =>
         this.#options.routingHeaders.every(
           (name) => each.additionalHeaders[name] === additionalHeaders[name],

@@ -166,6 +166,19 @@ function duration(ms: number | undefined): string | undefined {
 
 /** Settings that a deployment makes without effect. */
 export function deploymentWarnings(deployment: Deployment): View[] {
+  return [...timeoutWarnings(deployment), ...versionWarnings(deployment)];
+}
+
+/** Journals outlive what `$LATEST` meant when they were begun. */
+function versionWarnings({ lambda, uri }: Deployment): View[] {
+  if (lambda === undefined || !uri.endsWith(":$LATEST")) return [];
+  const message =
+    "$LATEST moves with each upload of the function: invocations that are under way would go on with other code (RT0016). " +
+    "Publish a version and register that";
+  return [{ message }];
+}
+
+function timeoutWarnings(deployment: Deployment): View[] {
   if (deployment.protocolMode !== "REQUEST_RESPONSE") return [];
   const deaf = deployment.services.filter(({ inactivityTimeout, handlers }) =>
     [inactivityTimeout, ...handlers.map((each) => each.inactivityTimeout)].some(

@@ -3,6 +3,11 @@
  * read as a request is answered with the error document where there is still somebody to answer, and cut where not.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import {
+  createServer as createTlsServer,
+  Server as TlsServer,
+  type ServerOptions as SecureServerOptions,
+} from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { present } from "../base/assert.ts";
@@ -42,7 +47,15 @@ export const LISTENER_LIMITS: ListenerLimits = {
   connectionsMax: 10_000,
 };
 
+/** A certificate with its chain, and its private key, PEM. */
+export interface TlsMaterial {
+  readonly cert: string;
+  readonly key: string;
+}
+
 export interface ListenerOptions {
+  /** Only TLS is spoken, with this certificate. Default: none. */
+  readonly tls?: TlsMaterial | null;
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
@@ -68,7 +81,8 @@ export class Listener {
     this.#options = options;
     this.#limits = { ...LISTENER_LIMITS, ...options.limits };
     const { headBytesMax, headersTimeoutMs, requestTimeoutMs } = this.#limits;
-    this.#server = createServer({
+    const { tls = null, http2 } = options;
+    const bounds = {
       maxHeaderSize: headBytesMax,
       headersTimeout: Math.min(headersTimeoutMs, requestTimeoutMs),
       requestTimeout: requestTimeoutMs,
@@ -78,12 +92,17 @@ export class Listener {
       // A caller that vanished without a word would wait for its result for as long as the invocation takes.
       keepAlive: true,
       keepAliveInitialDelay: this.#limits.keepAliveTimeoutMs,
-    });
+    };
+    this.#server =
+      tls === null
+        ? createServer(bounds)
+        : createTlsServer({ ...bounds, ...tlsOptions(tls, http2) });
     this.#server.maxConnections = this.#limits.connectionsMax;
     // Bounded by their bytes; node would drop the rest without a word.
     this.#server.maxHeadersCount = 0;
-    this.#http2 = options.http2 === undefined ? null : this.#withHttp2(options.http2);
-    this.#server.prependListener("connection", this.#onConnection);
+    const accepted = tls === null ? "connection" : "secureConnection";
+    this.#http2 = http2 === undefined ? null : this.#withHttp2(http2, accepted);
+    this.#server.prependListener(accepted, this.#onConnection);
     this.#server.on("request", this.#onRequest);
     // The reader of the body says when to go on, so that a refused body is never sent.
     this.#server.on("checkContinue", this.#onRequest);
@@ -112,7 +131,15 @@ export class Listener {
   /** Where it can be reached, such as `http://127.0.0.1:8080`. */
   get url(): string {
     const { address, family, port } = this.#address();
-    return family === "IPv6" ? `http://[${address}]:${port}` : `http://${address}:${port}`;
+    const scheme = this.#options.tls ? "https" : "http";
+    return family === "IPv6"
+      ? `${scheme}://[${address}]:${port}`
+      : `${scheme}://${address}:${port}`;
+  }
+
+  /** Connections from now on get this certificate. Throws when certificate and key do not belong together. */
+  renew(tls: TlsMaterial): void {
+    if (this.#server instanceof TlsServer) this.#server.setSecureContext({ ...TLS, ...tls });
   }
 
   /** Stops accepting, lets open requests end for `deadlineMs`, then cuts them. Resolves when all connections are gone. */
@@ -173,7 +200,10 @@ export class Listener {
   }
 
   /** The server's own listener for connections gets those that turn out to be HTTP/1.1, once their first bytes are known. */
-  #withHttp2(handle: (request: HttpRequest, response: HttpResponse) => void): Http2Connections {
+  #withHttp2(
+    handle: (request: HttpRequest, response: HttpResponse) => void,
+    accepted: "connection" | "secureConnection",
+  ): Http2Connections {
     const server = this.#server;
     const { source } = this.#options;
     const http2 = new Http2Connections({
@@ -181,7 +211,7 @@ export class Listener {
       handle: (request, response) => this.#serve(handle, request, response),
       onTimeout: (response) => sendProblem(response, REQUEST_TIMEOUT, source),
     });
-    const http1 = present(server.listeners("connection")[0], "the server's own listener");
+    const http1 = present(server.listeners(accepted)[0], "the server's own listener");
     const preface: PrefaceOptions = {
       timeoutMs: this.#limits.headersTimeoutMs,
       onKnown: (socket, isHttp2) => {
@@ -197,8 +227,8 @@ export class Listener {
         socket.end(rawProblem(REQUEST_TIMEOUT, source), () => socket.destroy());
       },
     };
-    server.removeAllListeners("connection");
-    server.on("connection", (socket: Socket) => readPreface(socket, preface));
+    server.removeAllListeners(accepted);
+    server.on(accepted, (socket: Socket) => readPreface(socket, preface));
     return http2;
   }
 
@@ -229,6 +259,13 @@ function closeAfter(previous: ServerResponse, response: ServerResponse): void {
     response.destroy();
     response.emit("close");
   });
+}
+
+const TLS = { minVersion: "TLSv1.2" } as const;
+
+function tlsOptions(tls: TlsMaterial, http2: ListenerOptions["http2"]): SecureServerOptions {
+  const ALPNProtocols = http2 === undefined ? ["http/1.1"] : ["h2", "http/1.1"];
+  return { ...TLS, ...tls, ALPNProtocols };
 }
 
 /** Writing to a client that left is no event: its request goes on without it. */

@@ -9,11 +9,12 @@ import type { Deployment } from "../machine/registry.ts";
 import { Attempts, type AttemptsOptions } from "./attempts.ts";
 import { deployment, FakeDoor, framesOf, runCompletion } from "./fixtures.suite.ts";
 import type { Exchange, ExchangeHandler, ExchangeRequest, Transport } from "./transport.ts";
+import type { HttpEndpoint } from "./endpoint.ts";
 
 export const CONTENT_TYPE = "application/vnd.restate.invocation.v6";
 
 export class FakeExchange implements Exchange {
-  readonly request: ExchangeRequest;
+  readonly request: ExchangeRequest<HttpEndpoint>;
   readonly handler: ExchangeHandler;
   readonly writes: Uint8Array[] = [];
   isPaused = false;
@@ -22,7 +23,7 @@ export class FakeExchange implements Exchange {
   isEnded = false;
   isReset = false;
 
-  constructor(request: ExchangeRequest, handler: ExchangeHandler) {
+  constructor(request: ExchangeRequest<HttpEndpoint>, handler: ExchangeHandler) {
     this.request = request;
     this.handler = handler;
     this.isEnded = request.bodyComplete;
@@ -74,11 +75,11 @@ export class FakeExchange implements Exchange {
   }
 }
 
-class FakeTransport implements Transport {
+class FakeTransport implements Transport<HttpEndpoint> {
   readonly exchanges: FakeExchange[] = [];
   isClosed = false;
 
-  open(request: ExchangeRequest, handler: ExchangeHandler): FakeExchange {
+  open(request: ExchangeRequest<HttpEndpoint>, handler: ExchangeHandler): FakeExchange {
     const exchange = new FakeExchange(request, handler);
     this.exchanges.push(exchange);
     return exchange;

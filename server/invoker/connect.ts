@@ -2,7 +2,7 @@
 import { connect as connectTcp, isIP, type LookupFunction, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { lookup } from "node:dns";
-import type { Endpoint } from "./endpoint.ts";
+import type { HttpEndpoint } from "./endpoint.ts";
 import { isForbiddenAddress } from "./target-address.ts";
 
 export interface ConnectOptions {
@@ -34,7 +34,7 @@ export const guardedLookup: LookupFunction = (hostname, options, callback) => {
 };
 
 /** A socket to the endpoint, not connected yet; over TLS it offers these protocols. */
-export function dial(endpoint: Endpoint, protocols: string[], options: ConnectOptions): Socket {
+export function dial(endpoint: HttpEndpoint, protocols: string[], options: ConnectOptions): Socket {
   const { host, port, secure } = endpoint;
   const target = { host, port, noDelay: true, keepAlive: true, lookup: guardedLookup };
   if (!secure) return connectTcp(target);

@@ -6,7 +6,8 @@ import { createServer as createHttpsServer } from "node:https";
 import { describe, it } from "node:test";
 import { IdentityVerifier } from "../../sdk/endpoint/identity.ts";
 import { deploymentFrom, discover, DiscoveryError, type DiscoverOptions } from "./discover.ts";
-import { deadPort, Listening, rawServer, selfSigned } from "./endpoints.suite.ts";
+import { deadPort, Listening, rawServer } from "./endpoints.suite.ts";
+import { selfSigned } from "../test/self-signed.ts";
 import { RequestIdentity } from "./request-identity.ts";
 
 const CONTENT_TYPE = "application/vnd.restate.endpointmanifest.v4+json";

@@ -14,24 +14,28 @@ import {
   parseManifestContentType,
   READ_MANIFEST_VERSIONS,
 } from "../../sdk/protocol/version.ts";
-import { unreachable } from "../base/assert.ts";
+import { present, unreachable } from "../base/assert.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
-import type { Deployment } from "../machine/registry.ts";
+import type { Deployment, LambdaOptions } from "../machine/registry.ts";
 import {
   type DiscoveryRequest,
   DiscoveryRequestError,
   type DiscoveryResponse,
   requestDiscovery,
 } from "./discovery-request.ts";
-import { makeEndpoint, pathOf } from "./endpoint.ts";
+import { lambdaEndpoint, makeEndpoint, pathOf } from "./endpoint.ts";
+import type { LambdaInvoker } from "./lambda-client.ts";
+import { requestLambdaDiscovery } from "./lambda-discovery.ts";
 import type { RequestIdentity } from "./request-identity.ts";
 import { excerptOf, sdkVersionOf } from "./response-head.ts";
 
 export interface DiscoverTarget {
-  /** Absolute, `http` or `https`. */
+  /** Absolute, `http` or `https`; or an ARN. */
   readonly uri: string;
   readonly useHttp11: boolean;
   readonly additionalHeaders: Readonly<Record<string, string>>;
+  /** Given where `uri` is the ARN of a function on AWS Lambda. */
+  readonly lambda?: Pick<LambdaOptions, "assumeRoleArn">;
 }
 
 export interface DiscoverOptions {
@@ -44,6 +48,8 @@ export interface DiscoverOptions {
   /** Signs requests. Default null: they are not signed. */
   readonly identity?: RequestIdentity | null;
   readonly clock?: Clock;
+  /** For functions on AWS Lambda. */
+  readonly lambda?: LambdaInvoker;
 }
 
 export interface Discovered {
@@ -93,14 +99,12 @@ export async function discover(
   const request = requestFor(target, options);
   const { uri } = target;
   for (let tries = 0; ; tries += 1) {
-    const result = await attempt({
-      ...signed(request, options),
-      timeoutMs: Math.max(1, Math.ceil(deadlineMs - performance.now())),
-    });
+    const timeoutMs = Math.max(1, Math.ceil(deadlineMs - performance.now()));
+    const result = await attempt({ ...signed(request, options), timeoutMs }, options);
     const delayMs = RETRY_DELAYS_MS[tries];
     const isLast = delayMs === undefined || performance.now() + delayMs >= deadlineMs;
     if (result instanceof DiscoveryRequestError) {
-      if (result.kind === "not-http2") await requireNoHttp1(signed(request, options), uri);
+      if (result.kind === "not-http2") await requireNoHttp1(signed(request, options), options, uri);
       if (isLast || !RETRIED_KINDS.has(result.kind)) throw explain(result, request, uri);
     } else if (isLast || !RETRIED_STATUSES.has(result.status)) {
       return read(result, request, uri);
@@ -113,10 +117,13 @@ export async function discover(
 export function deploymentFrom(
   { manifest, httpVersion, sdkVersion }: Discovered,
   facts: Pick<Deployment, "id" | "uri" | "additionalHeaders" | "metadata" | "createdAtMs">,
+  lambda?: Pick<LambdaOptions, "assumeRoleArn">,
 ): Deployment {
   const { protocolMode, minProtocolVersion, maxProtocolVersion, services } = manifest;
+  const compression = manifest.lambdaCompression ?? null;
   return {
     ...facts,
+    ...(lambda !== undefined && { lambda: { ...lambda, compression } }),
     protocolMode,
     httpVersion,
     minProtocolVersion,
@@ -128,9 +135,13 @@ export function deploymentFrom(
 }
 
 function requestFor(target: DiscoverTarget, options: DiscoverOptions): DiscoveryRequest {
-  const { uri, useHttp11, additionalHeaders } = target;
+  const { uri, useHttp11, additionalHeaders, lambda } = target;
   const httpVersion = useHttp11 ? "HTTP/1.1" : "HTTP/2.0";
-  const endpoint = sendable(() => makeEndpoint(new URL(uri), httpVersion, additionalHeaders));
+  const endpoint = sendable(() =>
+    lambda === undefined
+      ? makeEndpoint(new URL(uri), httpVersion, additionalHeaders)
+      : lambdaEndpoint(uri, { ...lambda, compression: null }, additionalHeaders),
+  );
   return {
     endpoint,
     useHttp11,
@@ -162,10 +173,12 @@ function sendable<T>(make: () => T): T {
 }
 
 async function attempt(
-  request: DiscoveryRequest,
+  { endpoint, ...request }: DiscoveryRequest,
+  { lambda }: DiscoverOptions,
 ): Promise<DiscoveryResponse | DiscoveryRequestError> {
   try {
-    return await requestDiscovery(request);
+    if (endpoint.kind === "http") return await requestDiscovery({ ...request, endpoint });
+    return await requestLambdaDiscovery({ ...request, endpoint }, present(lambda, "an invoker"));
   } catch (error) {
     if (error instanceof DiscoveryRequestError) return error;
     throw error;
@@ -173,8 +186,13 @@ async function attempt(
 }
 
 /** What is no HTTP/2 is most often an HTTP/1.1 server, which says so when asked in its own language. */
-async function requireNoHttp1(request: DiscoveryRequest, uri: string): Promise<void> {
-  const probe = await attempt({ ...request, useHttp11: true, timeoutMs: PROBE_TIMEOUT_MS });
+async function requireNoHttp1(
+  request: DiscoveryRequest,
+  options: DiscoverOptions,
+  uri: string,
+): Promise<void> {
+  const probed = { ...request, useHttp11: true, timeoutMs: PROBE_TIMEOUT_MS };
+  const probe = await attempt(probed, options);
   if (probe instanceof DiscoveryRequestError) return;
   const hint = "register it with use_http_11: true, or let it serve HTTP/2";
   throw new DiscoveryError("META0014", `${uri} answers over HTTP/1.1, not HTTP/2; ${hint}`);
@@ -193,7 +211,9 @@ function explain(
     case "unreachable":
       return new DiscoveryError("META0003", `${uri} cannot be reached: ${message}`);
     case "not-http2": {
-      const hint = request.endpoint.secure ? "" : "; if it speaks TLS, use https://";
+      const { endpoint } = request;
+      const isSecure = endpoint.kind === "lambda" || endpoint.secure;
+      const hint = isSecure ? "" : "; if it speaks TLS, use https://";
       return new DiscoveryError("META0003", `${uri} does not speak HTTP: ${message}${hint}`);
     }
     default:
@@ -213,11 +233,15 @@ function read(response: DiscoveryResponse, request: DiscoveryRequest, uri: strin
       `${uri} offers service protocol versions ${min} to ${max}, ${ours}; ${hint}`,
     );
   }
-  if (manifest.protocolMode === "BIDI_STREAM" && response.httpVersion === "HTTP/1.0") {
+  const isLambda = request.endpoint.kind === "lambda";
+  if (
+    manifest.protocolMode === "BIDI_STREAM" &&
+    (isLambda || response.httpVersion === "HTTP/1.0")
+  ) {
+    const way = isLambda ? "is behind AWS Lambda" : "answers over HTTP/1.0";
     throw new DiscoveryError(
       "META0015",
-      `${uri} declares BIDI_STREAM but answers over HTTP/1.0, which cannot stream both ways; ` +
-        "let it declare REQUEST_RESPONSE",
+      `${uri} declares BIDI_STREAM but ${way}, which cannot stream both ways; let it declare REQUEST_RESPONSE`,
     );
   }
   return {

@@ -8,10 +8,10 @@ import type { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import { TLSSocket } from "node:tls";
 import { describeError, dial } from "./connect.ts";
-import { type Endpoint, pathOf } from "./endpoint.ts";
+import { type Endpoint, type HttpEndpoint, pathOf } from "./endpoint.ts";
 
-export interface DiscoveryRequest {
-  readonly endpoint: Endpoint;
+export interface DiscoveryRequest<E extends Endpoint = Endpoint> {
+  readonly endpoint: E;
   readonly useHttp11: boolean;
   readonly headers: Readonly<Record<string, string>>;
   readonly timeoutMs: number;
@@ -49,7 +49,9 @@ export class DiscoveryRequestError extends Error {
 type Head = Omit<DiscoveryResponse, "body">;
 type Headers = Readonly<Record<string, string | string[] | undefined>>;
 
-export async function requestDiscovery(request: DiscoveryRequest): Promise<DiscoveryResponse> {
+export async function requestDiscovery(
+  request: DiscoveryRequest<HttpEndpoint>,
+): Promise<DiscoveryResponse> {
   const { endpoint, useHttp11, timeoutMs, ca } = request;
   const protocols = useHttp11 ? ["http/1.1"] : ["h2", "http/1.1"];
   const socket = dial(endpoint, protocols, ca === undefined ? {} : { ca });
@@ -80,7 +82,10 @@ function connected(socket: Socket): Promise<void> {
   });
 }
 
-async function overHttp1(socket: Socket, request: DiscoveryRequest): Promise<DiscoveryResponse> {
+async function overHttp1(
+  socket: Socket,
+  request: DiscoveryRequest<HttpEndpoint>,
+): Promise<DiscoveryResponse> {
   const { endpoint, headers } = request;
   return new Promise((resolve, reject) => {
     const outgoing = requestHttp1({
@@ -99,7 +104,10 @@ async function overHttp1(socket: Socket, request: DiscoveryRequest): Promise<Dis
   });
 }
 
-async function overHttp2(socket: Socket, request: DiscoveryRequest): Promise<DiscoveryResponse> {
+async function overHttp2(
+  socket: Socket,
+  request: DiscoveryRequest<HttpEndpoint>,
+): Promise<DiscoveryResponse> {
   const { endpoint } = request;
   const session = connectHttp2(endpoint.origin, {
     createConnection: () => socket,
@@ -121,7 +129,7 @@ async function overHttp2(socket: Socket, request: DiscoveryRequest): Promise<Dis
 
 function exchangeHttp2(
   session: ClientHttp2Session,
-  { endpoint, headers, bodyBytesMax }: DiscoveryRequest,
+  { endpoint, headers, bodyBytesMax }: DiscoveryRequest<HttpEndpoint>,
 ): Promise<DiscoveryResponse> {
   return new Promise((resolve, reject) => {
     session.on("error", reject);

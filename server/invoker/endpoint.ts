@@ -1,8 +1,20 @@
 /** Where and how a deployment is reached: its address taken apart once, not for every attempt. */
 import { validateHeaderName, validateHeaderValue } from "node:http";
-import type { Deployment } from "../machine/registry.ts";
+import type { Deployment, LambdaOptions } from "../machine/registry.ts";
+import type { LambdaTarget } from "./lambda-client.ts";
+import { parseLambdaArn } from "../base/lambda-function.ts";
 
-export interface Endpoint {
+export type Endpoint = HttpEndpoint | LambdaEndpoint;
+
+export interface LambdaEndpoint {
+  readonly kind: "lambda";
+  readonly target: LambdaTarget;
+  /** The headers the operator asked for. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export interface HttpEndpoint {
+  readonly kind: "http";
   /** Scheme, host and port: connections are shared by origin. */
   readonly origin: string;
   readonly secure: boolean;
@@ -11,7 +23,7 @@ export interface Endpoint {
   readonly port: number;
   /** What the request names as its host. */
   readonly authority: string;
-  readonly httpVersion: "HTTP/1.1" | "HTTP/2.0";
+  readonly httpVersion: Deployment["httpVersion"];
   /** Without a slash at the end. */
   readonly pathPrefix: string;
   /** Empty, or begins with `?`. */
@@ -41,8 +53,11 @@ const endpoints = new WeakMap<Deployment, Endpoint>();
 export function endpointOf(deployment: Deployment): Endpoint {
   const known = endpoints.get(deployment);
   if (known !== undefined) return known;
-  const { uri, httpVersion, additionalHeaders } = deployment;
-  const endpoint = makeEndpoint(new URL(uri), httpVersion, additionalHeaders);
+  const { uri, httpVersion, additionalHeaders, lambda } = deployment;
+  const endpoint =
+    lambda === undefined
+      ? makeEndpoint(new URL(uri), httpVersion, additionalHeaders)
+      : lambdaEndpoint(uri, lambda, additionalHeaders);
   endpoints.set(deployment, endpoint);
   return endpoint;
 }
@@ -50,9 +65,9 @@ export function endpointOf(deployment: Deployment): Endpoint {
 /** Throws when a header cannot be sent; the error names the header and not its value. */
 export function makeEndpoint(
   url: URL,
-  httpVersion: Endpoint["httpVersion"],
+  httpVersion: Deployment["httpVersion"],
   additionalHeaders: Readonly<Record<string, string>>,
-): Endpoint {
+): HttpEndpoint {
   const secure = url.protocol === "https:";
   const headers: Record<string, string> = {};
   let authority = url.host;
@@ -64,6 +79,7 @@ export function makeEndpoint(
     if (!TRANSPORT_HEADERS.has(lower)) headers[lower] = value;
   }
   return {
+    kind: "http",
     origin: url.origin,
     secure,
     host: url.hostname.replace(/^\[|\]$/g, ""),
@@ -76,7 +92,19 @@ export function makeEndpoint(
   };
 }
 
+/** Throws for what is no qualified ARN. */
+export function lambdaEndpoint(
+  arn: string,
+  { assumeRoleArn, compression }: LambdaOptions,
+  headers: Readonly<Record<string, string>>,
+): LambdaEndpoint {
+  const parsed = parseLambdaArn(arn);
+  if ("problem" in parsed) throw new Error(parsed.problem);
+  return { kind: "lambda", target: { ...parsed, assumeRoleArn, compression }, headers };
+}
+
 /** `path` begins with a slash. */
 export function pathOf(endpoint: Endpoint, path: string): string {
+  if (endpoint.kind === "lambda") return path;
   return endpoint.pathPrefix + path + endpoint.query;
 }

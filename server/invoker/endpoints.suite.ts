@@ -1,12 +1,8 @@
 /** Endpoints for tests, good and bad, each on a port of its own; and a handler that writes down what an exchange does. */
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import type { Server as HttpServer } from "node:http";
 import type { Http2Server, ServerHttp2Session } from "node:http2";
 import { createServer, type Server, type Socket } from "node:net";
-import { tmpdir } from "node:os";
-import path from "node:path";
-import { makeEndpoint, type Endpoint } from "./endpoint.ts";
+import { makeEndpoint, type HttpEndpoint } from "./endpoint.ts";
 import type { ExchangeHandler, ExchangeRequest, ResponseHead } from "./transport.ts";
 import { eventually, text } from "./fixtures.suite.ts";
 
@@ -63,16 +59,16 @@ export async function deadPort(): Promise<number> {
 
 export function endpointAt(
   port: number,
-  httpVersion: Endpoint["httpVersion"],
+  httpVersion: HttpEndpoint["httpVersion"],
   scheme = "http",
-): Endpoint {
+): HttpEndpoint {
   return makeEndpoint(new URL(`${scheme}://127.0.0.1:${port}/`), httpVersion, {});
 }
 
 export function exchangeRequest(
-  endpoint: Endpoint,
-  over: Partial<ExchangeRequest> = {},
-): ExchangeRequest {
+  endpoint: HttpEndpoint,
+  over: Partial<ExchangeRequest<HttpEndpoint>> = {},
+): ExchangeRequest<HttpEndpoint> {
   return {
     endpoint,
     path: "/invoke/Greeter/greet",
@@ -139,27 +135,5 @@ export class Recorder implements ExchangeHandler {
   #mayCome(what: string): void {
     if (this.isClosed || this.isEnded || this.error !== null)
       throw new Error(`${what} after the end`);
-  }
-}
-
-export interface Certificate {
-  readonly key: string;
-  readonly cert: string;
-}
-
-/** A self-signed certificate for 127.0.0.1; undefined where there is no openssl. */
-export function selfSigned(): Certificate | undefined {
-  const folder = mkdtempSync(path.join(tmpdir(), "holdfast-tls-"));
-  const [key, cert] = [path.join(folder, "key.pem"), path.join(folder, "cert.pem")];
-  try {
-    const command =
-      "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=127.0.0.1 " +
-      `-addext subjectAltName=IP:127.0.0.1 -keyout ${key} -out ${cert}`;
-    execFileSync("openssl", command.split(" "), { stdio: "ignore" });
-    return { key: readFileSync(key, "utf8"), cert: readFileSync(cert, "utf8") };
-  } catch {
-    return undefined;
-  } finally {
-    rmSync(folder, { recursive: true });
   }
 }

@@ -10,10 +10,11 @@ import {
   Listening,
   rawServer,
   Recorder,
-  selfSigned,
 } from "./endpoints.suite.ts";
+import { selfSigned } from "../test/self-signed.ts";
 import { eventually, text } from "./fixtures.suite.ts";
 import { Http1Transport } from "./http1.ts";
+import type { HttpEndpoint } from "./endpoint.ts";
 import type { Exchange, ExchangeRequest } from "./transport.ts";
 
 class Client implements Disposable {
@@ -27,7 +28,10 @@ class Client implements Disposable {
     this.#scheme = scheme;
   }
 
-  open(over: Partial<ExchangeRequest> = {}): { recorder: Recorder; exchange: Exchange } {
+  open(over: Partial<ExchangeRequest<HttpEndpoint>> = {}): {
+    recorder: Recorder;
+    exchange: Exchange;
+  } {
     const recorder = new Recorder();
     const endpoint = endpointAt(this.#port, "HTTP/1.1", this.#scheme);
     return { recorder, exchange: this.transport.open(exchangeRequest(endpoint, over), recorder) };

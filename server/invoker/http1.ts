@@ -10,9 +10,10 @@ import {
   describeError,
   guardedLookup,
 } from "./connect.ts";
+import type { HttpEndpoint } from "./endpoint.ts";
 import type { Exchange, ExchangeHandler, ExchangeRequest, Transport } from "./transport.ts";
 
-export class Http1Transport implements Transport {
+export class Http1Transport implements Transport<HttpEndpoint> {
   readonly #agent: Agent;
 
   constructor(options: ConnectOptions = {}) {
@@ -30,7 +31,7 @@ export class Http1Transport implements Transport {
     });
   }
 
-  open(request: ExchangeRequest, handler: ExchangeHandler): Exchange {
+  open(request: ExchangeRequest<HttpEndpoint>, handler: ExchangeHandler): Exchange {
     const exchange = new Http1Exchange(request, handler);
     exchange.begin(this.#agent, request);
     return exchange;
@@ -70,13 +71,13 @@ class Http1Exchange implements Exchange, Dispatcher.DispatchHandler {
   #controller: Dispatcher.DispatchController | null = null;
   #isRequestComplete: boolean;
 
-  constructor(request: ExchangeRequest, handler: ExchangeHandler) {
+  constructor(request: ExchangeRequest<HttpEndpoint>, handler: ExchangeHandler) {
     this.#handler = handler;
     this.#isRequestComplete = request.bodyComplete;
     this.#body = request.bodyComplete ? null : this.#streamingBody(request.body);
   }
 
-  begin(agent: Agent, { endpoint, path, headers, body }: ExchangeRequest): void {
+  begin(agent: Agent, { endpoint, path, headers, body }: ExchangeRequest<HttpEndpoint>): void {
     const options: Dispatcher.DispatchOptions = {
       origin: endpoint.origin,
       path,

@@ -6,7 +6,7 @@ import { type ClientHttp2Session, connect } from "node:http2";
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import { CONNECT_TIMEOUT_MS, type ConnectOptions, describeError, dial } from "./connect.ts";
-import type { Endpoint } from "./endpoint.ts";
+import type { HttpEndpoint } from "./endpoint.ts";
 
 export interface Http2Options extends ConnectOptions {
   /** Per connection, if the peer allows as many. Default 128. */
@@ -49,7 +49,7 @@ export class Http2Session {
   #idleSinceMs = performance.now();
   #failure: string | null = null;
 
-  constructor(endpoint: Endpoint, options: Http2Options, owner: Http2SessionOwner) {
+  constructor(endpoint: HttpEndpoint, options: Http2Options, owner: Http2SessionOwner) {
     this.#owner = owner;
     this.#options = options;
     const socket = dial(endpoint, ["h2"], options);

@@ -15,11 +15,12 @@ import {
   Listening,
   rawServer,
   Recorder,
-  selfSigned,
 } from "./endpoints.suite.ts";
+import { selfSigned } from "../test/self-signed.ts";
 import { eventually, text } from "./fixtures.suite.ts";
 import { Http2Transport } from "./http2.ts";
 import type { Http2Options } from "./http2-session.ts";
+import type { HttpEndpoint } from "./endpoint.ts";
 import type { Exchange, ExchangeRequest } from "./transport.ts";
 
 const SETTINGS_FRAME = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]);
@@ -36,7 +37,10 @@ class Client implements Disposable {
     this.#scheme = scheme;
   }
 
-  open(over: Partial<ExchangeRequest> = {}): { recorder: Recorder; exchange: Exchange } {
+  open(over: Partial<ExchangeRequest<HttpEndpoint>> = {}): {
+    recorder: Recorder;
+    exchange: Exchange;
+  } {
     const recorder = new Recorder();
     const endpoint = endpointAt(this.#port, "HTTP/2.0", this.#scheme);
     return { recorder, exchange: this.transport.open(exchangeRequest(endpoint, over), recorder) };

@@ -6,7 +6,7 @@ import {
   type IncomingHttpStatusHeader,
 } from "node:http2";
 import { describeError } from "./connect.ts";
-import type { Endpoint } from "./endpoint.ts";
+import type { HttpEndpoint } from "./endpoint.ts";
 import {
   http2CodeName,
   type Http2Options,
@@ -18,7 +18,7 @@ import type { Exchange, ExchangeHandler, ExchangeRequest, Transport } from "./tr
 
 const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR } = constants;
 
-export class Http2Transport implements Transport {
+export class Http2Transport implements Transport<HttpEndpoint> {
   readonly #options: Http2Options;
   readonly #pools = new Map<string, Http2Pool>();
 
@@ -26,7 +26,7 @@ export class Http2Transport implements Transport {
     this.#options = options;
   }
 
-  open(request: ExchangeRequest, handler: ExchangeHandler): Exchange {
+  open(request: ExchangeRequest<HttpEndpoint>, handler: ExchangeHandler): Exchange {
     const exchange = new Http2Exchange(request, handler);
     const { origin } = request.endpoint;
     let pool = this.#pools.get(origin);
@@ -53,7 +53,7 @@ export class Http2Transport implements Transport {
 const CLOSED = "this server is closing its connections";
 
 class Http2Pool implements Http2SessionOwner {
-  readonly #endpoint: Endpoint;
+  readonly #endpoint: HttpEndpoint;
   readonly #options: Http2Options;
   readonly #onEmpty: () => void;
   readonly #sessions = new Set<Http2Session>();
@@ -63,7 +63,7 @@ class Http2Pool implements Http2SessionOwner {
   #streamsPerSession: number;
   #isClosed = false;
 
-  constructor(endpoint: Endpoint, options: Http2Options, onEmpty: () => void) {
+  constructor(endpoint: HttpEndpoint, options: Http2Options, onEmpty: () => void) {
     this.#endpoint = endpoint;
     this.#options = options;
     this.#onEmpty = onEmpty;
@@ -138,7 +138,7 @@ class Http2Exchange implements Exchange {
   #session: Http2Session | null = null;
   #stream: ClientHttp2Stream | null = null;
 
-  constructor(request: ExchangeRequest, handler: ExchangeHandler) {
+  constructor(request: ExchangeRequest<HttpEndpoint>, handler: ExchangeHandler) {
     const { endpoint, path, headers } = request;
     this.#handler = handler;
     this.#headers = {

@@ -1,8 +1,8 @@
 /** The port to the network: one request and its response, both halves live at once. Declared where it is needed. */
 import type { Endpoint } from "./endpoint.ts";
 
-export interface ExchangeRequest {
-  readonly endpoint: Endpoint;
+export interface ExchangeRequest<E extends Endpoint = Endpoint> {
+  readonly endpoint: E;
   /** With the prefix and query of the endpoint. */
   readonly path: string;
   /** Lower-case names; none that the transport sets itself. */
@@ -46,9 +46,9 @@ export interface Exchange {
   reset(): void;
 }
 
-export interface Transport {
+export interface Transport<E extends Endpoint = Endpoint> {
   /** Does not throw: what is wrong comes as `onError`. */
-  open(request: ExchangeRequest, handler: ExchangeHandler): Exchange;
+  open(request: ExchangeRequest<E>, handler: ExchangeHandler): Exchange;
   /** Closes every connection at once. */
   close(): void;
 }

@@ -9,11 +9,21 @@ import type {
   ProtocolMode,
 } from "../../sdk/protocol/manifest.ts";
 
+/** How a function on AWS Lambda is invoked. */
+export interface LambdaOptions {
+  /** Null: with the server's own credentials. */
+  readonly assumeRoleArn: string | null;
+  /** What the function understands. */
+  readonly compression: "zstd" | null;
+}
+
 export interface Deployment {
   /** `dp_1…` */
   readonly id: string;
-  /** Absolute, ends with `/`. */
+  /** Absolute, ends with `/`; of a function on AWS Lambda its ARN. */
   readonly uri: string;
+  /** Absent for endpoints over HTTP. */
+  readonly lambda?: LambdaOptions;
   readonly protocolMode: ProtocolMode;
   /** The HTTP version that answered the discovery; invocations use the same. */
   readonly httpVersion: "HTTP/1.1" | "HTTP/2.0";

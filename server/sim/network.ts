@@ -8,6 +8,7 @@ import type {
   ExchangeRequest,
   Transport,
 } from "../invoker/transport.ts";
+import type { HttpEndpoint } from "../invoker/endpoint.ts";
 import type { World } from "./world.ts";
 
 /** The endpoint's side of one exchange. */
@@ -56,7 +57,7 @@ export class SimNetwork {
   }
 
   /** A transport for one server process; `kill` drops its end of everything. */
-  transport(): Transport & { kill(): void } {
+  transport(): Transport<HttpEndpoint> & { kill(): void } {
     const mine = new Set<Connection>();
     return {
       open: (request, handler) => {
@@ -95,7 +96,7 @@ class Connection implements Exchange {
   constructor(
     world: World,
     faults: NetworkFaults,
-    request: ExchangeRequest,
+    request: ExchangeRequest<HttpEndpoint>,
     handler: ExchangeHandler,
     host: Host | undefined,
   ) {
@@ -107,7 +108,7 @@ class Connection implements Exchange {
     if (world.chance(faults.cut)) world.after(world.below(200), () => this.cut());
   }
 
-  #connect(request: ExchangeRequest, host: Host | undefined): void {
+  #connect(request: ExchangeRequest<HttpEndpoint>, host: Host | undefined): void {
     if (host === undefined || !host.isUp()) return this.#fail("connection refused");
     const contentType = request.headers["content-type"] ?? "";
     this.#handling = host.accept(request.path, contentType, {

@@ -7,12 +7,13 @@ import { ask } from "./ask.ts";
 import { DataDirectoryError } from "./data-directory-error.ts";
 import init from "./migrations/0001-init.sql";
 import blobs from "./migrations/0002-blobs.sql";
+import lambda from "./migrations/0003-lambda.sql";
 
 /** `Hold` in ASCII: marks the file as ours, so that no other database is taken for one. */
 const APPLICATION_ID = 0x486f6c64;
 
 /** In order; the version is the place in this list, from 1. */
-export const MIGRATIONS: readonly string[] = [init, blobs];
+export const MIGRATIONS: readonly string[] = [init, blobs, lambda];
 
 export function migrate(db: Database, migrations: readonly string[] = MIGRATIONS): void {
   const version = Number(ask(db, "PRAGMA user_version"));

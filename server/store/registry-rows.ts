@@ -2,6 +2,7 @@
 import type { Database, Statement } from "better-sqlite3";
 import {
   type Deployment,
+  type LambdaOptions,
   makeRegistry,
   type Registry,
   type ServiceOverrides,
@@ -22,6 +23,7 @@ interface DeploymentRow {
   readonly createdAtMs: number;
   readonly services: Json<Deployment["services"]>;
   readonly drainingSinceMs: number | null;
+  readonly lambda: Json<LambdaOptions> | null;
 }
 
 type OverridesRow = [service: string, options: Json<ServiceOverrides>];
@@ -39,9 +41,9 @@ export class RegistryRows {
   constructor(db: Database) {
     this.#put = db.prepare(
       "INSERT OR REPLACE INTO deployment (id, uri, protocol_mode, http_version, min_protocol_version, " +
-        "max_protocol_version, sdk_version, additional_headers, metadata, created_at_ms, services, draining_since_ms) " +
+        "max_protocol_version, sdk_version, additional_headers, metadata, created_at_ms, services, draining_since_ms, lambda) " +
         "VALUES (@id, @uri, @protocolMode, @httpVersion, @minProtocolVersion, @maxProtocolVersion, " +
-        "@sdkVersion, @additionalHeaders, @metadata, @createdAtMs, @services, @drainingSinceMs)",
+        "@sdkVersion, @additionalHeaders, @metadata, @createdAtMs, @services, @drainingSinceMs, @lambda)",
     );
     this.#putRevision = db.prepare(
       "INSERT OR REPLACE INTO service_revision (service, revision, deployment_id) " +
@@ -56,7 +58,7 @@ export class RegistryRows {
       "SELECT id, uri, protocol_mode AS protocolMode, http_version AS httpVersion, " +
         "min_protocol_version AS minProtocolVersion, max_protocol_version AS maxProtocolVersion, " +
         "sdk_version AS sdkVersion, additional_headers AS additionalHeaders, metadata, created_at_ms AS createdAtMs, " +
-        "services, draining_since_ms AS drainingSinceMs FROM deployment ORDER BY created_at_ms, id",
+        "services, draining_since_ms AS drainingSinceMs, lambda FROM deployment ORDER BY created_at_ms, id",
     );
     this.#revisions = db.prepare(
       "SELECT service, revision, deployment_id AS deploymentId FROM service_revision " +
@@ -73,6 +75,7 @@ export class RegistryRows {
       additionalHeaders: toJson(deployment.additionalHeaders),
       metadata: toJson(deployment.metadata),
       services: toJson(deployment.services),
+      lambda: deployment.lambda === undefined ? null : toJson(deployment.lambda),
     });
     for (const revision of revisions) this.#putRevision.run(revision);
   }
@@ -106,9 +109,10 @@ export class RegistryRows {
   }
 }
 
-function deploymentOf(row: DeploymentRow): Deployment {
+function deploymentOf({ lambda, ...row }: DeploymentRow): Deployment {
   return {
     ...row,
+    ...(lambda !== null && { lambda: fromJson(lambda) }),
     additionalHeaders: fromJson(row.additionalHeaders),
     metadata: fromJson(row.metadata),
     services: fromJson(row.services),

@@ -4,8 +4,10 @@ import { once } from "node:events";
 import { appendFileSync } from "node:fs";
 
 export interface ProcessOptions {
-  /** Arguments of node: a script and what it is given. */
+  /** Arguments of the command. */
   readonly args: readonly string[];
+  /** Default: node, whose arguments begin with a script. */
+  readonly command?: string;
   readonly env?: Readonly<Record<string, string>>;
   /** Gets all of what it writes to stderr, appended. */
   readonly logFile?: string;
@@ -43,8 +45,8 @@ export class TestProcess {
   }
 
   async start(): Promise<ReadyLine> {
-    const { args, env, logFile } = this.#options;
-    const child = spawn(process.execPath, args, {
+    const { command = process.execPath, args, env, logFile } = this.#options;
+    const child = spawn(command, args, {
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, NODE_NO_WARNINGS: "1", ...env },
     });
