@@ -42,7 +42,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   "server/processor": { rooms: ["server/machine", "server/journal", ...GROUND], external: [] },
   "server/http": {
     rooms: ["server/base"],
-    external: ["node:http", "node:http2", "node:net", "node:stream"],
+    external: ["node:http", "node:https", "node:http2", "node:net", "node:stream"],
   },
 
   "server/store": { rooms: CORE, external: ["better-sqlite3", "node:"] },
