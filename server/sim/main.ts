@@ -19,15 +19,19 @@ const { values: flags } = parseArgs({
 
 const first = Number(flags.seed);
 const kinds = KINDS.filter((kind) => flags.only === "" || flags.only === kind);
-for (let seed = first; seed < first + Number(flags.count); seed += 1) {
+for (let seed = first; seed < first + Number(flags.count) && (await keepsAll(seed)); seed += 1);
+
+async function keepsAll(seed: number): Promise<boolean> {
   for (const kind of kinds) {
     const { broken, trace, line } = await run(kind, seed);
     console.log(`${kind} ${seed}: ${line}`);
     if (broken.length === 0) continue;
     console.log(`${trace}\n\nbroken:\n  ${broken.join("\n  ")}`);
     console.log(`again: npm run sim -- --seed ${seed} --only ${kind}`);
-    process.exit(1);
+    process.exitCode = 1;
+    return false;
   }
+  return true;
 }
 
 async function run(kind: (typeof KINDS)[number], seed: number) {

@@ -38,8 +38,13 @@ const HEALED_MS = 5 * MINUTE_MS;
 /** So many commits after that are enough. */
 const ENOUGH = 3;
 
-/** Retention deletes nothing younger than an hour, so it takes longer than that for it to matter. */
+/**
+ * - hasty: much befalls a history before it has a state
+ * - short: a second or two
+ * - long: retention deletes nothing younger than an hour, so it takes longer than that for it to matter
+ */
 const SCALES = {
+  hasty: { gapMsMax: 150, loadEveryMs: 20, lateMsMax: 2000, listLagMsMax: 1000, stall: 0.05 },
   short: { gapMsMax: 3000, loadEveryMs: 40, lateMsMax: 8000, listLagMsMax: 5000, stall: 0.02 },
   long: {
     gapMsMax: 2 * HOUR_MS,
@@ -57,7 +62,10 @@ export async function simulateReplica(seed: number): Promise<ReplicaResult> {
   const onDefect = (error: unknown): void => void defects.push(error);
   process.on("unhandledRejection", onDefect);
   try {
-    return await simulation.run(defects);
+    await simulation.run(defects);
+    return simulation.result(defects);
+  } catch (error) {
+    return simulation.result([...defects, error]);
   } finally {
     process.off("unhandledRejection", onDefect);
     fs.rmSync(root, { recursive: true, force: true });
@@ -75,7 +83,7 @@ class ReplicaSimulation {
   readonly #history = new TrueHistory();
   readonly #objects: SimObjects;
   readonly #machines: readonly ReplicaMachine[];
-  readonly #scale: (typeof SCALES)["short" | "long"];
+  readonly #scale: (typeof SCALES)[keyof typeof SCALES];
   readonly #faults: BucketFaults;
   readonly #usual: Readonly<BucketFaults>;
   readonly #settings: ReplicaSettings;
@@ -88,7 +96,7 @@ class ReplicaSimulation {
     const world = new World(seed, LINES_MAX);
     this.#world = world;
     this.#root = root;
-    this.#scale = SCALES[world.chance(0.35) ? "long" : "short"];
+    this.#scale = SCALES[(["hasty", "short", "short", "long"] as const)[world.below(4)] ?? "short"];
     this.#loadEveryMs = this.#scale.loadEveryMs;
     this.#usual = this.#chosenFaults();
     this.#faults = { ...this.#usual };
@@ -113,7 +121,7 @@ class ReplicaSimulation {
     for (const machine of this.#machines) machine.onEnd = () => this.#ended(machine);
   }
 
-  async run(defects: readonly unknown[]): Promise<ReplicaResult> {
+  async run(defects: readonly unknown[]): Promise<void> {
     const world = this.#world;
     this.#machines[0]?.start();
     for (let left = 6 + world.below(16); left > 0; left -= 1) {
@@ -123,14 +131,18 @@ class ReplicaSimulation {
       this.#incident();
     }
     if (!this.#isBroken(defects)) await this.#heal(defects);
+  }
+
+  /** `defects`: what was thrown where nobody caught it. */
+  result(defects: readonly unknown[]): ReplicaResult {
     this.#counts.set("acknowledged", this.#history.acknowledged);
     this.#counts.set("claims", this.#history.epoch);
     return {
-      seed: world.seed,
-      fingerprint: world.fingerprint(),
+      seed: this.#world.seed,
+      fingerprint: this.#world.fingerprint(),
       broken: [...this.#history.broken, ...defects.map(String)],
       counts: this.#counts,
-      trace: world.lastLines(),
+      trace: this.#world.lastLines(),
     };
   }
 
@@ -170,7 +182,7 @@ class ReplicaSimulation {
   /** Most things happen soon after one another. */
   #gapMs(): number {
     const { gapMsMax } = this.#scale;
-    return this.#world.chance(0.6) ? this.#world.below(2000) : this.#world.below(gapMsMax);
+    return this.#world.below(this.#world.chance(0.6) ? Math.min(gapMsMax, 2000) : gapMsMax);
   }
 
   #incident(): void {
