@@ -26,7 +26,13 @@ async function main() {
     const { ready } = await start(["dist/holdfast.mjs", "serve", ...flags, ...quiet]);
     const endpoints = {};
     for (const sdk of SDKS) {
-      const env = { BENCH_SDK: sdk, BENCH_SERVICE: serviceOf(sdk), RESTATE_LOGGING: "ERROR" };
+      // As in production: the determinism guard is off.
+      const env = {
+        BENCH_SDK: sdk,
+        BENCH_SERVICE: serviceOf(sdk),
+        RESTATE_LOGGING: "ERROR",
+        NODE_ENV: "production",
+      };
       endpoints[sdk] = await start(["bench/endpoint.mjs"], { env, node: options.node });
       await register(ready.admin, `http://127.0.0.1:${endpoints[sdk].ready.port}`);
     }
