@@ -14,6 +14,7 @@ export type {
   WorkflowDefinitionFrom,
 } from "./define/definition.ts";
 export type { Duration } from "./define/duration.ts";
+export type { JournalValueCodec } from "./define/journal-value-codec.ts";
 export { type Serde, serde } from "./define/serde.ts";
 export {
   type ConnectionOpts,
@@ -24,7 +25,9 @@ export {
   type IngressCall,
   type IngressCallOptions,
   type IngressClient,
+  type IngressClientFromDescriptors,
   type IngressSendClient,
+  type IngressSendClientFromDescriptors,
   type IngressSendOptions,
   type IngressWorkflowClient,
   type InvocationTarget,

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
-import * as ours from "@holdfast/sdk";
+import * as ours from "./index.ts";
 import * as official from "@restatedev/restate-sdk";
 
 /** Every name of the official SDK. The compiler refuses those that ours has not. */
@@ -133,7 +133,7 @@ export type {
   serve,
   service,
   workflow,
-} from "@holdfast/sdk";
+} from "./index.ts";
 
 /** The members and options of theirs that ours does not have. */
 type Lacks<Theirs, Ours> = Exclude<keyof Theirs, keyof Ours>;
@@ -198,7 +198,7 @@ type Lacking = {
 /** The compiler names the type that lacks something, and what. */
 const requireNothing = <T extends Readonly<Record<string, never>>>(...lacking: T[]): T[] => lacking;
 
-const typesOfOfficial = "node_modules/@restatedev/restate-sdk/dist/index.d.ts";
+const OFFICIAL_TYPES = "node_modules/@restatedev/restate-sdk/dist/index.d.ts";
 
 function exportedNames(text: string): string[] {
   const [, list = ""] = /^export (?:type )?\{([^}]*)\}/m.exec(text) ?? [];
@@ -208,7 +208,7 @@ function exportedNames(text: string): string[] {
 
 describe("the names of the official SDK", () => {
   it("are all listed here, so that the compiler checks that ours has them", () => {
-    const theirs = exportedNames(readFileSync(typesOfOfficial, "utf8"));
+    const theirs = exportedNames(readFileSync(OFFICIAL_TYPES, "utf8"));
     assert.ok(theirs.length > 100, `${theirs.length} names`);
     assert.deepEqual(exportedNames(readFileSync("sdk/parity.test.ts", "utf8")), theirs);
   });

@@ -94,6 +94,11 @@ export class Attempt {
     return this.#driver.isOver;
   }
 
+  /** Nothing happens here before the server says something. */
+  get isAtRest(): boolean {
+    return this.#driver.isAtRest;
+  }
+
   #start(opening: Opening): void {
     if (this.#served.hooks.length > 0) return this.#startHooked(opening);
     let result: Promise<unknown>;

@@ -63,6 +63,12 @@ export class Driver implements Outbox, Awaiting, Job, Waiting {
     return this.#over;
   }
 
+  /** Nothing happens here before the server says something: the handler waits for it, and no step is executed. */
+  get isAtRest(): boolean {
+    if (this.#over) return true;
+    return !this.#scheduled && this.#waiters.length > 0 && !this.#steps.isExecuting;
+  }
+
   /** What the attempt failed with, if it did. */
   get failure(): ErrorMessage | undefined {
     return this.#failure;

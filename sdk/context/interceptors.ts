@@ -1,5 +1,7 @@
 /** Runs what hooks put around a handler or a step. */
 
+type NextState = "not called" | "called" | "done";
+
 export type Around = (next: () => Promise<void>) => Promise<void>;
 
 /**
@@ -17,8 +19,8 @@ export async function intercepted<T>(
       value = await innermost();
       return;
     }
-    let state: "not called" | "called" | "done" = "not called";
-    await around(async () => {
+    let state: NextState = "not called";
+    const goOn = async (): Promise<void> => {
       if (state !== "not called") throw new Error("an interceptor called next() more than once");
       state = "called";
       try {
@@ -26,6 +28,12 @@ export async function intercepted<T>(
       } finally {
         state = "done";
       }
+    };
+    await around(() => {
+      const inner = goOn();
+      // One that is not awaited must not end the process when it is rejected; it fails the attempt below.
+      inner.catch(() => {});
+      return inner;
     });
     requireDone(state);
   };
@@ -34,7 +42,7 @@ export async function intercepted<T>(
 }
 
 /** What goes on after its interceptor has returned would be lost, errors included. */
-function requireDone(state: "not called" | "called" | "done"): void {
+function requireDone(state: NextState): void {
   if (state === "not called") throw new Error("an interceptor returned without calling next()");
   if (state === "called") throw new Error("an interceptor returned without awaiting next()");
 }

@@ -53,6 +53,10 @@ export class StepRunner {
     if (this.#inside) throw new Error("the context must not be used inside ctx.run");
   }
 
+  get isExecuting(): boolean {
+    return this.#executing.size > 0;
+  }
+
   /** Around every step that is executed from now on, the first one outermost. */
   intercept(arounds: readonly StepAround[]): void {
     this.#arounds = arounds;

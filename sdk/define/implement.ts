@@ -1,20 +1,13 @@
 /** `implement`: a service made of its interface and its handlers. */
 import { type Any, trust } from "./any.ts";
 import type { Context } from "./context.ts";
-import type {
-  ServiceDefinition,
-  VirtualObjectDefinition,
-  WorkflowDefinition,
-} from "./definition.ts";
+import type { ServiceDefinition } from "./definition.ts";
 import type {
   Descriptor,
   HandlerDescriptor,
   HandlerDescriptors,
   InferInput,
   InferOutput,
-  ObjectDescriptor,
-  ServiceDescriptor,
-  WorkflowDescriptor,
 } from "./descriptor.ts";
 import type {
   ObjectContext,
@@ -80,6 +73,19 @@ interface Implementation<Handlers, Options, PerHandler> {
   };
 }
 
+interface ImplHandlers<H extends HandlerDescriptors> {
+  service: ServiceImplHandlers<H>;
+  object: ObjectImplHandlers<H>;
+  workflow: WorkflowImplHandlers<H>;
+}
+
+/** Not overloads, so that the compiler shows a mistake where it is made. */
+interface Implementations<H extends HandlerDescriptors> {
+  service: Implementation<ServiceImplHandlers<H>, ServiceOptions, ServicePerHandlerOpts>;
+  object: Implementation<ObjectImplHandlers<H>, ObjectOptions, ObjectPerHandlerOpts>;
+  workflow: Implementation<WorkflowImplHandlers<H>, WorkflowOptions, WorkflowPerHandlerOpts>;
+}
+
 type WithDefined = Implementation<
   Readonly<Record<string, HandlerFunction>>,
   WorkflowOptions,
@@ -92,22 +98,10 @@ type WithDefined = Implementation<
  *
  * Throws `TypeError` as `service`, `object` and `workflow` do, and when a handler is missing.
  */
-export function implement<P extends string, H extends HandlerDescriptors>(
-  serviceInterface: ServiceDescriptor<P, H>,
-  config: Implementation<ServiceImplHandlers<H>, ServiceOptions, ServicePerHandlerOpts>,
-): ServiceDefinition<P, ServiceImplHandlers<H>> & ServiceDescriptor<P, H>;
-export function implement<P extends string, H extends HandlerDescriptors>(
-  objectInterface: ObjectDescriptor<P, H>,
-  config: Implementation<ObjectImplHandlers<H>, ObjectOptions, ObjectPerHandlerOpts>,
-): VirtualObjectDefinition<P, ObjectImplHandlers<H>> & ObjectDescriptor<P, H>;
-export function implement<P extends string, H extends HandlerDescriptors>(
-  workflowInterface: WorkflowDescriptor<P, H>,
-  config: Implementation<WorkflowImplHandlers<H>, WorkflowOptions, WorkflowPerHandlerOpts>,
-): WorkflowDefinition<P, WorkflowImplHandlers<H>> & WorkflowDescriptor<P, H>;
-export function implement<P extends string>(
-  descriptor: Descriptor<P>,
-  config: object,
-): ServiceDefinition<P, Any> & Descriptor<P> {
+export function implement<P extends string, H extends HandlerDescriptors, Kind extends ServiceKind>(
+  descriptor: Descriptor<P, H, Kind>,
+  config: Implementations<H>[Kind],
+): ServiceDefinition<P, ImplHandlers<H>[Kind]> & Descriptor<P, H, Kind> {
   const given: WithDefined = trust(config);
   const { name, _kind: kind, _handlers: described } = descriptor;
   const { handlers: perHandler = {}, ...options } = given.options ?? {};
@@ -126,7 +120,7 @@ export function implement<P extends string>(
   }
   const { _description, _metadata } = descriptor;
   const { description = _description, metadata = _metadata } = given;
-  const definition = define<P, Any>(kind, {
+  const definition = define<P, ImplHandlers<H>[Kind]>(kind, {
     name,
     handlers,
     options,

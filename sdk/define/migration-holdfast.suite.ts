@@ -251,6 +251,121 @@ export const pausing = restate.service({
   },
 });
 
+export const explicit = restate.service({
+  name: "Explicit",
+  handlers: {
+    wait: async (ctx: Context) => {
+      const internal = ctx as restate.internal.ContextInternal;
+      const call = ctx.serviceClient(payments).charge({ id: "1", amountCents: 5 });
+      const first = await RestatePromise.race([
+        call.map(() => "called"),
+        internal.cancellation().map(() => "cancelled"),
+      ]);
+      const ids = await internal.cancelPreviousCalls();
+      const second = await RestatePromise.race([
+        ctx.sleep({ days: 1 }).map(() => "slept"),
+        internal.cancellation().map(() => "cancelled again"),
+      ]);
+      return [first, ids, second];
+    },
+  },
+  options: { explicitCancellation: true },
+});
+
+const renaming: restate.HooksProvider = ({ request }) => ({
+  interceptor: {
+    handler: async (next) => {
+      try {
+        await next();
+      } catch (error) {
+        if (restate.internal.isSuspendedError(error)) throw error;
+        throw new TerminalError(`${request.target.handler}: ${String(error)}`, { errorCode: 418 });
+      }
+    },
+    run: async (name, next) => {
+      await next();
+      if (name === "refused") throw new TerminalError("refused");
+    },
+  },
+});
+
+export const hooked = restate.service({
+  name: "Hooked",
+  handlers: {
+    fail: async (ctx: Context) => ctx.run("refused", () => 1),
+    succeed: async (ctx: Context) => ctx.run("fine", () => 1),
+  },
+  options: { hooks: [renaming] },
+});
+
+const amountSchema = {
+  "~standard": {
+    version: 1 as const,
+    vendor: "test",
+    validate: (given: unknown) =>
+      typeof given === "number" ? { value: given } : { issues: [{ message: "no number" }] },
+    types: undefined as { input: number; output: number } | undefined,
+    jsonSchema: { input: () => ({ type: "number" }), output: () => ({ type: "number" }) },
+  },
+};
+
+export const bank = restate.iface.object(
+  "Bank",
+  {
+    deposit: restate.iface.schemas({ input: amountSchema, output: amountSchema }),
+    owner: restate.iface.shared.json<void, string>({ description: "Whose it is" }),
+    bytes: restate.iface.serdes({ input: serde.binary, output: serde.binary }),
+  },
+  { description: "Accounts", metadata: { team: "x" } },
+);
+
+export const bankObject = restate.implement(bank, {
+  handlers: {
+    deposit: async (ctx, amount: number) => {
+      const sum = ((await ctx.get<number>("sum")) ?? 0) + amount;
+      ctx.set("sum", sum);
+      return sum;
+    },
+    owner: async (ctx) => ctx.key,
+    bytes: async (_ctx, bytes: Uint8Array) => bytes.slice(1),
+  },
+  options: { enableLazyState: true, handlers: { owner: { ingressPrivate: true } } },
+});
+
+export const teller = restate.iface.service("Teller", {
+  visit: restate.iface.json<string, number>(),
+});
+
+export const tellerService = restate.implement(teller, {
+  handlers: {
+    visit: async (ctx, account) => {
+      const sum: number = await ctx.client(bank, account).deposit(5);
+      ctx.sendClient(bank, account).owner(rpc.sendOpts({ delay: 10 }));
+      return sum;
+    },
+  },
+});
+
+export const tenant = restate.service({
+  name: "Tenant",
+  handlers: {
+    order: async (ctx: Context) => {
+      const scoped: restate.ScopedContext = ctx.scope("tenant-1");
+      const charged = await scoped
+        .serviceClient(payments)
+        .charge({ id: "1", amountCents: 5 }, rpc.opts({ limitKey: "charges/fast" }));
+      scoped.objectSendClient(counter, "k").add(1);
+      ctx.genericSend({
+        service: "X",
+        method: "y",
+        parameter: new Uint8Array(0),
+        scope: "tenant-2",
+      });
+      return [charged, ctx.request().scope, ctx.request().limitKey];
+    },
+  },
+});
+
 export async function use(url: string): Promise<unknown[]> {
   const ingress: clients.Ingress = clients.connect({ url, headers: { authorization: "Bearer x" } });
   const charged: string = await ingress
@@ -284,5 +399,18 @@ export const listen = (): Promise<number> =>
   restate.endpoint().bind(payments).bind(shop).defaultServiceOptions({ abortTimeout: 1 }).listen(0);
 export const serve = (): Promise<number> => restate.serve({ services: [payments, shop], port: 0 });
 export const handler = restate.createEndpointHandler({
-  services: [payments, shop, counter, signup, desk, strict, pausing],
+  services: [
+    payments,
+    shop,
+    counter,
+    signup,
+    desk,
+    strict,
+    pausing,
+    explicit,
+    hooked,
+    bankObject,
+    tellerService,
+    tenant,
+  ],
 });

@@ -45,8 +45,8 @@ export type ServiceOptions = {
   /** For inputs, outputs, steps, state, awakeables and calls that do not say. Default: JSON. */
   serde?: Serde<Any>;
   /**
-   * What goes around handlers and their steps. Those of the endpoint are outermost, then those of the service, then those of
-   * the handler; within each, the first one is.
+   * What goes around handlers and their steps. Those of the service are outermost, then those of the handler; within each, the
+   * first one is. Those of the endpoint are for services that have none.
    */
   hooks?: HooksProvider[];
   /**

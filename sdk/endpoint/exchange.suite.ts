@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import type { Context } from "../define/context.ts";
 import type { ServiceDefinition } from "../define/definition.ts";
+import type { JournalValueCodec } from "../define/journal-value-codec.ts";
 import type { LogMetadata } from "../define/logger.ts";
-import type { ServiceOptions } from "../define/options.ts";
+import type { DefaultServiceOptions, ServiceOptions } from "../define/options.ts";
 import { service } from "../define/service.ts";
 import { decodeMessage, encodeMessage } from "../protocol/codec.ts";
 import { FrameDecoder } from "../protocol/frame.ts";
@@ -24,6 +25,9 @@ export const NOW_MS = 1_700_000_000_000;
 export interface ExchangeOptions {
   readonly version?: ProtocolVersion;
   readonly options?: ServiceOptions;
+  /** Of the endpoint. */
+  readonly defaults?: DefaultServiceOptions;
+  readonly codec?: () => Promise<JournalValueCodec>;
   /** Instead of what Start says otherwise. */
   readonly start?: Partial<Start>;
   /** Bytes the sink takes before it is full. */
@@ -45,6 +49,8 @@ export class Exchange {
     {
       version = 6,
       options = {},
+      defaults = {},
+      codec,
       sinkBytes = Infinity,
       isLoggerBroken = false,
     }: ExchangeOptions = {},
@@ -55,6 +61,8 @@ export class Exchange {
           ? service({ name: "S", handlers: { h: tested }, options })
           : tested,
       ],
+      defaultServiceOptions: defaults,
+      ...(codec !== undefined && { journalValueCodecProvider: codec }),
       logger: (...line) => {
         if (isLoggerBroken) throw new Error("the logger is broken");
         this.log.push(line);

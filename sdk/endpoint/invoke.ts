@@ -47,6 +47,7 @@ export class Invocation {
   readonly #codec: ServedHandler["codec"];
   /** With a codec: what came in, in order, until its values are decoded. */
   #decoded: Promise<void> = Promise.resolve();
+  #decoding = 0;
 
   constructor(options: InvocationOptions) {
     const { handler, version, sink, host = defaultHost } = options;
@@ -58,6 +59,11 @@ export class Invocation {
   /** True once nothing more will be written. */
   get isOver(): boolean {
     return this.#attempt.isOver;
+  }
+
+  /** Nothing happens here before the server says something: the handler waits for it, and no step is executed. */
+  get isAtRest(): boolean {
+    return this.#decoding === 0 && this.#attempt.isAtRest;
   }
 
   /** Any cut of the request's bytes. The bytes must not change later: values are views of them. */
@@ -105,7 +111,8 @@ export class Invocation {
   /** At once, or, with a codec, after everything that came before. */
   #inOrder(act: () => void | Promise<void>): void {
     if (this.#codec === undefined) return void act();
-    this.#decoded = this.#after(this.#decoded, act);
+    this.#decoding += 1;
+    this.#decoded = this.#after(this.#decoded, act).finally(() => (this.#decoding -= 1));
   }
 
   async #after(before: Promise<void>, act: () => void | Promise<void>): Promise<void> {

@@ -70,8 +70,7 @@ function modelOf(
     );
   }
   const retryPolicy = { ...defaults.retryPolicy, ...model.options.retryPolicy };
-  const hooks = [...(defaults.hooks ?? []), ...(model.options.hooks ?? [])];
-  return { ...model, options: { ...defaults, ...model.options, retryPolicy, hooks } };
+  return { ...model, options: { ...defaults, ...model.options, retryPolicy } };
 }
 
 function served(

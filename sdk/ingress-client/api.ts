@@ -8,7 +8,16 @@ import type {
   Workflow,
   WorkflowDefinitionFrom,
 } from "../define/definition.ts";
+import type {
+  HandlerDescriptors,
+  InferInput,
+  InferOutput,
+  ObjectDescriptor,
+  ServiceDescriptor,
+  WorkflowDescriptor,
+} from "../define/descriptor.ts";
 import { type Duration, durationToMs } from "../define/duration.ts";
+import type { JournalValueCodec } from "../define/journal-value-codec.ts";
 import type { Serde } from "../define/serde.ts";
 import type { RetryOptions } from "./retry.ts";
 
@@ -94,6 +103,22 @@ export type IngressSendClient<M> = {
   ) => PromiseLike<infer O>
     ? (...args: [...P, ...[opts?: SendOpts<InferArgType<P>>]]) => Promise<Send<O>>
     : never;
+};
+
+type DescribedArgs<I> = [I] extends [void] ? [] : [input: I];
+
+/** One function for each handler of an interface; each resolves to its result. */
+export type IngressClientFromDescriptors<H extends HandlerDescriptors> = {
+  readonly [K in keyof H]: (
+    ...args: [...DescribedArgs<InferInput<H[K]>>, opts?: Opts<InferInput<H[K]>, InferOutput<H[K]>>]
+  ) => Promise<InferOutput<H[K]>>;
+};
+
+/** One function for each handler of an interface; each resolves once the server has taken the request. */
+export type IngressSendClientFromDescriptors<H extends HandlerDescriptors> = {
+  readonly [K in keyof H]: (
+    ...args: [...DescribedArgs<InferInput<H[K]>>, opts?: SendOpts<InferInput<H[K]>>]
+  ) => Promise<Send<InferOutput<H[K]>>>;
 };
 
 /** The answer of `workflowOutput`. */
@@ -205,6 +230,28 @@ export interface Ingress {
     opts: WorkflowDefinitionFrom<D>,
     key: string,
   ): IngressWorkflowClient<Workflow<D>>;
+  /**
+   * Calls what an interface of `iface` describes.
+   *
+   * @example
+   * await ingress.client(greeter).greet("Ada");
+   * await ingress.client(counter, "key").add(1);
+   */
+  client<P extends string, H extends HandlerDescriptors>(
+    serviceInterface: ServiceDescriptor<P, H>,
+  ): IngressClientFromDescriptors<H>;
+  client<P extends string, H extends HandlerDescriptors>(
+    keyedInterface: ObjectDescriptor<P, H> | WorkflowDescriptor<P, H>,
+    key: string,
+  ): IngressClientFromDescriptors<H>;
+  /** Starts what an interface of `iface` describes without waiting for it. */
+  sendClient<P extends string, H extends HandlerDescriptors>(
+    serviceInterface: ServiceDescriptor<P, H>,
+  ): IngressSendClientFromDescriptors<H>;
+  sendClient<P extends string, H extends HandlerDescriptors>(
+    keyedInterface: ObjectDescriptor<P, H> | WorkflowDescriptor<P, H>,
+    key: string,
+  ): IngressSendClientFromDescriptors<H>;
   call<I = Uint8Array, O = Uint8Array>(call: IngressCall<I> & { opts?: Opts<I, O> }): Promise<O>;
   send<I = Uint8Array>(call: IngressCall<I> & { opts?: SendOpts<I> }): Promise<Send>;
   /**
@@ -245,6 +292,8 @@ export type ConnectionOpts = {
   headers?: Record<string, string>;
   /** For payloads that do not say. Default: JSON. */
   serde?: Serde<Any>;
+  /** That of the services, if they have one; see `JournalValueCodec`. Default: none. */
+  journalValueCodec?: JournalValueCodec;
   /** Default: the global one. */
   fetch?: typeof globalThis.fetch;
   /**

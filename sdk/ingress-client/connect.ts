@@ -1,5 +1,6 @@
 /** `connect()`: the client of a server's ingress, on `fetch`. */
 import { type Any, trust } from "../define/any.ts";
+import type { Descriptor, HandlerDescriptors } from "../define/descriptor.ts";
 import { type Serde, serde as serdes } from "../define/serde.ts";
 import {
   type ConnectionOpts,
@@ -19,7 +20,8 @@ import {
   type WorkflowSubmission,
 } from "./api.ts";
 import { HttpCallError, IngressHttp } from "./http.ts";
-import { getEvent, type MessageTo, sendMessage } from "./messages.ts";
+import { getEvent, sendMessage } from "./messages.ts";
+import { Payloads } from "./payloads.ts";
 
 /** What the server answers to `output` while the invocation runs. */
 const NOT_READY = 470;
@@ -30,6 +32,8 @@ interface Target {
   readonly key?: string;
   /** Its run has an identity of its own, so starting it twice starts it once. */
   readonly isWorkflow?: boolean;
+  /** With serdes of their own, which calls may replace. */
+  readonly handlers?: HandlerDescriptors;
 }
 
 /** Connects to nothing yet; each call is one HTTP request. */
@@ -39,11 +43,11 @@ export function connect(opts: ConnectionOpts): Ingress {
 
 class IngressConnection implements Ingress {
   readonly #http: IngressHttp;
-  readonly #serde: Serde<Any>;
+  readonly #payloads: Payloads;
 
   constructor(opts: ConnectionOpts) {
     this.#http = new IngressHttp(opts);
-    this.#serde = opts.serde ?? serdes.json;
+    this.#payloads = new Payloads(opts.serde ?? serdes.json, opts.journalValueCodec);
   }
 
   serviceClient({ name: service }: { name: string }): Any {
@@ -60,6 +64,14 @@ class IngressConnection implements Ingress {
 
   objectSendClient({ name: service }: { name: string }, key: string): Any {
     return this.#sendClient({ service, key });
+  }
+
+  client({ name: service, _handlers: handlers }: Descriptor, key?: string): Any {
+    return this.#client({ service, handlers, ...(key !== undefined && { key }) });
+  }
+
+  sendClient({ name: service, _handlers: handlers }: Descriptor, key?: string): Any {
+    return this.#sendClient({ service, handlers, ...(key !== undefined && { key }) });
   }
 
   workflowClient({ name: service }: { name: string }, key: string): Any {
@@ -110,7 +122,7 @@ class IngressConnection implements Ingress {
       return this.#send(call, opts?.opts ?? {});
     }
     if (topic === undefined) throw new TypeError("send needs a call, or an invocation and a topic");
-    const to: MessageTo<T> = { http: this.#http, serde: options.serde ?? trust(this.#serde) };
+    const to = { http: this.#http, payloads: this.#payloads };
     return sendMessage(to, first, topic, trust(message), options);
   }
 
@@ -119,15 +131,13 @@ class IngressConnection implements Ingress {
     key: string,
     options: EventOptions<T> = {},
   ): Promise<PublishedEvent<T> | undefined> {
-    const from: MessageTo<T> = { http: this.#http, serde: options.serde ?? trust(this.#serde) };
+    const from = { http: this.#http, payloads: this.#payloads };
     return getEvent(from, invocation, key, options);
   }
 
   async resolveAwakeable<T>(id: string, payload?: T, payloadSerde?: Serde<T>): Promise<void> {
-    const serde = payloadSerde ?? this.#serde;
     await this.#http.post(`/restate/awakeables/${encodeURIComponent(id)}/resolve`, {
-      body: serde.serialize(trust(payload)),
-      contentType: serde.contentType,
+      ...this.#payloads.encode<T>(trust(payload), payloadSerde),
       isRepeatable: true,
     });
   }
@@ -152,7 +162,8 @@ class IngressConnection implements Ingress {
     return proxy((handler, [first, second]) => {
       const [parameter, opts] = first instanceof Opts ? [undefined, first] : [first, second];
       const call = { ...target, handler, parameter };
-      return this.#call(call, opts instanceof Opts ? trust<Opts<Any, Any>>(opts).opts : {});
+      const given = opts instanceof Opts ? trust<Opts<Any, Any>>(opts).opts : {};
+      return this.#call(call, { ...serdesOf(target, handler), ...given });
     });
   }
 
@@ -160,40 +171,33 @@ class IngressConnection implements Ingress {
     return proxy((handler, [first, second]) => {
       const [parameter, opts] = first instanceof SendOpts ? [undefined, first] : [first, second];
       const call = { ...target, handler, parameter };
-      return this.#send(call, opts instanceof SendOpts ? trust<SendOpts<Any>>(opts).opts : {});
+      const given = opts instanceof SendOpts ? trust<SendOpts<Any>>(opts).opts : {};
+      return this.#send(call, { ...serdesOf(target, handler), ...given });
     });
   }
 
   async #output<O>(path: string, opts: IngressCallOptions<void, O> = {}): Promise<O> {
-    const output: Serde<O> = opts.output ?? trust(this.#serde);
-    return output.deserialize(await this.#http.get(path, opts));
+    return this.#payloads.decode(await this.#http.get(path, opts), opts.output);
   }
 
   async #call<I, O>(call: IngressCall<I>, opts: IngressCallOptions<I, O>): Promise<O> {
-    const { body, contentType } = this.#payload(call, opts);
-    const bytes = await this.#http.post(pathOf(call), { ...opts, body, contentType });
-    const output: Serde<O> = opts.output ?? trust(this.#serde);
-    return output.deserialize(bytes);
+    const payload = this.#payloads.encode(call.parameter, opts.input);
+    const bytes = await this.#http.post(pathOf(call), { ...opts, ...payload });
+    return this.#payloads.decode(bytes, opts.output);
   }
 
   async #send<I>(call: IngressCall<I> & Target, opts: IngressSendOptions<I>): Promise<Send> {
-    const { body, contentType } = this.#payload(call, opts);
+    const payload = this.#payloads.encode(call.parameter, opts.input);
     const delayMs = SendOpts.from(opts).delay();
     const query = delayMs === undefined ? "" : `?delay=${delayMs}ms`;
     const bytes = await this.#http.post(`${pathOf(call)}/send${query}`, {
       ...opts,
-      body,
-      contentType,
+      ...payload,
       ...(call.isWorkflow === true && { isRepeatable: true }),
     });
     const accepted: Pick<Send, "invocationId" | "status"> = trust(serdes.json.deserialize(bytes));
     const { invocationId, status } = accepted;
     return { invocationId, status, attachable: opts.idempotencyKey !== undefined };
-  }
-
-  #payload<I>({ parameter }: IngressCall<I>, { input }: { input?: Serde<I> }) {
-    const serde: Serde<I> = input ?? trust(this.#serde);
-    return { body: serde.serialize(parameter), contentType: serde.contentType };
   }
 }
 
@@ -203,6 +207,15 @@ class NotReady implements Output<never> {
   get result(): never {
     throw new Error("the workflow has not ended, so it has no result; ask for `ready` first");
   }
+}
+
+function serdesOf(
+  { handlers = {} }: Target,
+  handler: string,
+): { input?: Serde<Any>; output?: Serde<Any> } {
+  const { _inputSerde: input, _outputSerde: output } =
+    (Object.hasOwn(handlers, handler) ? handlers[handler] : undefined) ?? {};
+  return { ...(input !== undefined && { input }), ...(output !== undefined && { output }) };
 }
 
 function pathOf({ service, key, handler }: IngressCall<unknown>): string {

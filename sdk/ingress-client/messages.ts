@@ -1,7 +1,7 @@
 /** Messages to handlers, and the events they publish. */
 import { trust } from "../define/any.ts";
 import { durationToMs } from "../define/duration.ts";
-import { type Serde, serde as serdes } from "../define/serde.ts";
+import { serde as serdes } from "../define/serde.ts";
 import type {
   Delivery,
   EventOptions,
@@ -9,23 +9,25 @@ import type {
   MessageOptions,
   PublishedEvent,
 } from "./api.ts";
+import type { Payloads } from "./payloads.ts";
 import { bodyOf, HttpCallError, type IngressHttp } from "./http.ts";
 
-export interface MessageTo<T> {
+/** What both go through. */
+export interface Connection {
   readonly http: IngressHttp;
-  readonly serde: Serde<T>;
+  readonly payloads: Payloads;
 }
 
 export async function sendMessage<T>(
-  { http, serde }: MessageTo<T>,
+  { http, payloads }: Connection,
   invocation: InvocationTarget,
   topic: string,
   message: T,
   opts: MessageOptions<T>,
 ): Promise<Delivery> {
   const path = `${pathOf(invocation)}/messages/${encodeURIComponent(topic)}`;
-  const body = serde.serialize(message);
-  const answer = await http.post(path, { ...opts, body, contentType: serde.contentType });
+  const payload = payloads.encode(message, opts.serde);
+  const answer = await http.post(path, { ...opts, ...payload });
   const { status }: Delivery = trust(serdes.json.deserialize(answer));
   return { status };
 }
@@ -34,7 +36,7 @@ const NOT_MODIFIED = 304;
 const NOT_FOUND = 404;
 
 export async function getEvent<T>(
-  { http, serde }: MessageTo<T>,
+  { http, payloads }: Connection,
   invocation: InvocationTarget,
   key: string,
   opts: EventOptions<T>,
@@ -46,7 +48,7 @@ export async function getEvent<T>(
   try {
     const response = await http.fetch(path, { ...opts, headers: { ...headers, ...known } });
     const version = Number(response.headers.get("etag")?.replaceAll('"', ""));
-    return { value: serde.deserialize(await bodyOf(response)), version };
+    return { value: await payloads.decode(await bodyOf(response), opts.serde), version };
   } catch (error) {
     if (error instanceof HttpCallError && saysNone(error)) return undefined;
     throw error;
