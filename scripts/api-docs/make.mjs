@@ -1,6 +1,5 @@
 // Makes docs/api from the docstrings of the SDK: one page for each of its entry points.
 //   npm run docs:api
-import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -14,9 +13,11 @@ const SDK = path.join(ROOT, "sdk");
 /** The sources behind `exports`: `./dist/client.js` comes from `client.ts`. */
 function entryPoints() {
   const { exports } = JSON.parse(readFileSync(path.join(SDK, "package.json"), "utf8"));
-  return Object.values(exports).map((entry) =>
+  const sources = Object.values(exports).map((entry) =>
     path.join(SDK, entry.default.replace("./dist/", "").replace(/\.js$/, ".ts")),
   );
+  // Some entries are two names of one.
+  return [...new Set(sources)];
 }
 
 const app = await Application.bootstrapWithPlugins({
@@ -47,8 +48,8 @@ if (project === undefined) process.exit(1);
 rmSync(OUT, { recursive: true, force: true });
 await app.generateOutputs(project);
 if (app.logger.hasErrors()) process.exit(1);
-for (const name of readdirSync(OUT)) {
+for (const name of readdirSync(OUT, { recursive: true })) {
   const file = path.join(OUT, name);
+  if (!name.endsWith(".md")) continue;
   writeFileSync(file, readFileSync(file, "utf8").replace(/\n{3,}/g, "\n\n"));
 }
-spawnSync("npx", ["--no-install", "oxfmt", OUT], { cwd: ROOT, stdio: "inherit" });
