@@ -152,7 +152,8 @@ describe("published events over HTTP", () => {
     assert.deepEqual(events, [
       { key: "progress", version: 2, value: { done: 2 } },
       { key: "raw", version: 3, valueBase64: "AA==" },
-    ]);  });
+    ]);
+  });
 
   it("are waited for, and a newer one by its version", async () => {
     const { begin, waiters } = await start();
