@@ -1,7 +1,7 @@
 // Builds the server into dist/holdfast.mjs, the SDK into sdk/dist, and each example into its own dist.
 // Usage: node scripts/build.mjs [server] [sdk] [examples]   builds everything when none is named.
 import { spawnSync } from "node:child_process";
-import { chmodSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import path from "node:path";
 import { build } from "esbuild";
 import { BUNDLE, ROOT } from "./bundle.mjs";
@@ -46,12 +46,42 @@ async function buildSdk() {
     packages: "external",
     sourcemap: "linked",
   });
+  buildDeclarations(
+    folder,
+    sources.map((source) => path.relative("sdk", source).replace(/\.ts$/, ".d.ts")),
+  );
+}
+
+/**
+ * The declarations that the entries reach. The test kit is made of parts of the server too, which the compiler declares along with
+ * it; none of them may show in what users see.
+ */
+function buildDeclarations(folder, entries) {
   const tsc = path.join(ROOT, "node_modules", "typescript", "bin", "tsc");
-  const types = spawnSync(process.execPath, [tsc, "-p", "sdk/tsconfig.json"], {
+  const run = spawnSync(process.execPath, [tsc, "-p", "sdk/tsconfig.json"], {
     cwd: ROOT,
     stdio: "inherit",
   });
-  if (types.status !== 0) throw new Error("the declarations of the SDK could not be built");
+  if (run.status !== 0) throw new Error("the declarations of the SDK could not be built");
+  const made = path.join(folder, "dist", "types");
+  const reached = new Set();
+  const visit = (file) => {
+    if (reached.has(file)) return;
+    reached.add(file);
+    const text = readFileSync(path.join(made, "sdk", file), "utf8");
+    for (const [, specifier] of text.matchAll(/(?:\bfrom |\bimport\()"(\.[^"]+)"/g)) {
+      const target = path.join(path.dirname(file), specifier.replace(/\.[jt]s$/, ".d.ts"));
+      if (target.startsWith("..")) throw new Error(`sdk/${file} shows ${target} to users`);
+      visit(target);
+    }
+  };
+  for (const entry of entries) visit(entry);
+  for (const file of reached) {
+    const target = path.join(folder, "dist", file);
+    mkdirSync(path.dirname(target), { recursive: true });
+    renameSync(path.join(made, "sdk", file), target);
+  }
+  rmSync(made, { recursive: true });
 }
 
 /** As a user's own build would: without the paths of tsconfig.json, so that the built SDK is what runs. */

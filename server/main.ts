@@ -7,6 +7,7 @@ import { type Config, serveCommand, unknownVariables } from "./config.ts";
 import { ConfigError } from "./config-error.ts";
 import { errorFields, jsonLog } from "./base/log.ts";
 import { systemClock } from "./base/clock.ts";
+import { journalCommand } from "./journal-command.ts";
 import { releaseCommand } from "./release-command.ts";
 import { replicaCommand, restoreCommand } from "./replica-commands.ts";
 import { VERSION } from "./version.ts";
@@ -97,6 +98,7 @@ const program = new Command("holdfast")
   .addCommand(restoreCommand())
   .addCommand(replicaCommand())
   .addCommand(releaseCommand())
+  .addCommand(journalCommand())
   .configureOutput({ outputError: (text, write) => write(text) })
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : EXIT_BAD_USAGE));
 inheritSettings(program);

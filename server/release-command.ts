@@ -6,17 +6,18 @@ import { reportOf } from "./replica/held-file.ts";
 
 const TIMEOUT_MS = 30_000;
 
-interface ReleaseFlags {
+/** Which server a command asks. */
+export interface AdminFlags {
   readonly admin: string;
   readonly adminToken?: string;
+}
+
+interface ReleaseFlags extends AdminFlags {
   readonly show: boolean;
 }
 
-export function releaseCommand(): Command {
-  return new Command("release")
-    .description(
-      "Let the work go that a server holds since its directory was restored to an earlier state.",
-    )
+export function withAdminOptions(command: Command): Command {
+  return command
     .addOption(
       new Option("--admin <url>", "the admin API of the server, as a URL or HOST:PORT")
         .env("HOLDFAST_ADMIN")
@@ -27,6 +28,13 @@ export function releaseCommand(): Command {
       new Option("--admin-token <token>", "the bearer token that it asks for").env(
         "HOLDFAST_ADMIN_TOKEN",
       ),
+    );
+}
+
+export function releaseCommand(): Command {
+  return withAdminOptions(new Command("release"))
+    .description(
+      "Let the work go that a server holds since its directory was restored to an earlier state.",
     )
     .addOption(new Option("--show", "show what ran since, and release nothing").default(false))
     .addHelpText("after", HELP_AFTER)
@@ -63,9 +71,11 @@ function reportLines(held: Answer): string[] {
   return [`what ran since is not known: ${typeof problem === "string" ? problem : "no report"}`];
 }
 
-type Answer = Readonly<Record<string, unknown>>;
+/** JSON of the admin API. */
+export type Answer = Readonly<Record<string, unknown>>;
 
-async function ask(
+/** Throws where the server cannot be reached or refuses, with what it said. */
+export async function ask(
   admin: string,
   method: string,
   path: string,

@@ -33,6 +33,23 @@ const ROOMS: Readonly<Record<string, Room>> = {
     external: ["node:"],
   },
   "sdk/lint": { rooms: ["sdk/define"], external: [] },
+  // The server's core runs in the process of a test; its outer shells (HTTP listeners, SQLite, the bucket) do not.
+  "sdk/testing": {
+    rooms: [
+      "sdk/endpoint",
+      "sdk/ingress-client",
+      "sdk/context",
+      "sdk/replay",
+      "sdk/define",
+      "server/store",
+      "server/invoker",
+      "server/ingress",
+      "server/admin",
+      "server/http",
+      ...CORE,
+    ],
+    external: ["node:"],
+  },
   "sdk/ingress-client": { rooms: ["sdk/define", "sdk/protocol"], external: [] },
   sdk: { rooms: ["sdk/*"], external: ["node:"] },
 

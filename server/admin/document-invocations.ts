@@ -7,6 +7,10 @@ const tag = "invocations";
 const id = pathParameter("id", "Id of the invocation, `inv_1…`");
 const number = { type: "integer", minimum: 0 };
 const from = (what: string) => queryParameter("from", what, number);
+const PAGE = [
+  from("Index of the first entry"),
+  queryParameter("limit", "So many at most", { type: "integer", minimum: 1, maximum: 1000 }),
+];
 const deployment = queryParameter("deployment", "`keep`, `latest` or the id of a deployment", {
   type: "string",
 });
@@ -141,13 +145,19 @@ export const INVOCATION_PATHS = {
       id: "get_invocation_journal",
       tag,
       summary: "The journal and the events of an invocation, without payloads",
-      parameters: [
-        id,
-        from("Index of the first entry"),
-        queryParameter("limit", "So many at most", { type: "integer", minimum: 1, maximum: 1000 }),
-      ],
+      parameters: [id, ...PAGE],
       success: { 200: answer("A page of it", "Journal") },
       failures: UNKNOWN,
+    }),
+  },
+  "/invocations/{id}/journal/file": {
+    get: operation({
+      id: "get_invocation_journal_file",
+      tag,
+      summary: "The journal of an invocation with its payloads, as a file to replay code over",
+      parameters: [id, ...PAGE],
+      success: { 200: answer("A page of it", "JournalFilePage") },
+      failures: { ...UNKNOWN, 410: "Its journal is gone" },
     }),
   },
   ...Object.fromEntries(

@@ -1,5 +1,6 @@
 /** The shapes of bodies, for the OpenAPI document; pure. */
 import { HELD_SCHEMAS } from "./document-held.ts";
+import { JOURNAL_FILE_SCHEMAS } from "./document-journal-file.ts";
 import { schemaRef } from "./document-parts.ts";
 import type { View } from "./view.ts";
 
@@ -19,7 +20,6 @@ const object = (properties: View, ...required: readonly string[]): View => ({
 });
 
 const info = list(object({ code: string, message: string }, "message"));
-
 const DEPLOYMENT_FIELDS = {
   id: string,
   uri: string,
@@ -396,4 +396,5 @@ export const SCHEMAS = {
   QueryRows: object({ rows: list({ type: "object", additionalProperties: true }) }, "rows"),
   ...REGISTRY_SCHEMAS,
   ...INVOCATION_SCHEMAS,
+  ...JOURNAL_FILE_SCHEMAS,
 };

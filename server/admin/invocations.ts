@@ -8,6 +8,7 @@ import { AdminError, jsonAnswer } from "./admin-error.ts";
 import { entryView } from "./entry-view.ts";
 import { eventView } from "./event-view.ts";
 import { invocationView } from "./invocation-view.ts";
+import { journalFile } from "./journal-file.ts";
 import { type Route, type RouteRequest, wholeNumber } from "./routes.ts";
 import type { View } from "./view.ts";
 import { type AdminAttempts, whyView } from "./why.ts";
@@ -53,21 +54,33 @@ export function invocationRoutes({ door, live, clock }: InvocationRoutesOptions)
       method: "GET",
       path: "/invocations/:id/journal",
       handle: (request) => {
-        const { query } = request;
-        const from = wholeNumber(query, "from", {
-          min: 0,
-          max: Number.MAX_SAFE_INTEGER,
-          fallback: 0,
-        });
-        const limit = wholeNumber(query, "limit", {
-          min: 1,
-          max: PAGE_ENTRIES,
-          fallback: PAGE_ENTRIES,
-        });
+        const { from, limit } = pageOf(request);
         return show(request, (reader, invocation) => journalView(reader, invocation, from, limit));
       },
     },
+    {
+      method: "GET",
+      path: "/invocations/:id/journal/file",
+      handle: (request) => {
+        const { from, limit } = pageOf(request);
+        return show(request, (reader, invocation) => {
+          if (invocation.isJournalPurged) throw purged(invocation);
+          return { ...journalFile(reader, invocation, from, limit) };
+        });
+      },
+    },
   ];
+}
+
+function pageOf({ query }: RouteRequest): { readonly from: number; readonly limit: number } {
+  const from = wholeNumber(query, "from", { min: 0, max: Number.MAX_SAFE_INTEGER, fallback: 0 });
+  const limits = { min: 1, max: PAGE_ENTRIES, fallback: PAGE_ENTRIES };
+  return { from, limit: wholeNumber(query, "limit", limits) };
+}
+
+function purged({ id }: Invocation): AdminError {
+  const message = `the journal of the invocation ${invocationIdToString(id)} was purged: of it only the result is left`;
+  return new AdminError(410, message);
 }
 
 export function idOf({ id: text = "" }: RouteRequest["parameters"]): Uint8Array {

@@ -21,6 +21,8 @@ export interface IngressContext {
   readonly body: BodyLimits;
   readonly asked: AskedCount;
   readonly requestsMax: number;
+  /** Calls once after a delay; returns how to call it off. */
+  readonly after: (delayMs: number, fn: () => void) => () => void;
   readonly onError: (error: unknown) => void;
 }
 

@@ -52,9 +52,9 @@ function awaitEvent(context: IngressContext, exchange: Exchange, asked: Asked, s
     guarded(context, exchange, () => answer(exchange, asked, state));
   };
   const waiter: EventWaiter = { key: asked.key, onEvent: end };
-  const timer = setTimeout(end, asked.waitMs, null);
+  const cancel = context.after(asked.waitMs, () => end(null));
   const leave = (): void => {
-    clearTimeout(timer);
+    cancel();
     events.remove(seq, waiter);
   };
   events.add(seq, waiter);

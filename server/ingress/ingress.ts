@@ -4,6 +4,7 @@
  */
 import type { Clock } from "../base/clock.ts";
 import { pooledRandom, type Random } from "../base/ids.ts";
+import { afterTimeout } from "../base/timer.ts";
 import { ByteBudget } from "../http/body.ts";
 import type { HttpRequest, HttpResponse } from "../http/exchange.ts";
 import { type Observer, SILENT } from "../processor/observer.ts";
@@ -41,6 +42,8 @@ export interface IngressOptions {
   readonly requestBytesMax?: number;
   readonly heldBytesMax?: number;
   readonly requestsMax?: number;
+  /** Default: timers of the event loop. */
+  readonly after?: IngressContext["after"];
   /** An answer could not be sent: a defect, to be logged. Default: it is thrown. */
   readonly onError?: (error: unknown) => void;
 }
@@ -63,6 +66,7 @@ export class Ingress {
       },
       asked: { count: 0 },
       requestsMax: options.requestsMax ?? REQUESTS_MAX,
+      after: options.after ?? afterTimeout,
       onError: options.onError ?? rethrow,
     };
   }
