@@ -6,6 +6,7 @@ import * as eslint from "./eslint.ts";
 import * as fetched from "./fetch.ts";
 import * as index from "./index.ts";
 import * as lambda from "./lambda.ts";
+import * as testing from "./testing.ts";
 
 const FOLDER = "docs/api";
 
@@ -17,7 +18,9 @@ test("the reference knows every name that can be imported; npm run docs:api make
   const headings = new Set(
     [...text.matchAll(/^#+ (?:~~)?([\w]+)(?:\(\))?(?:~~)?$/gm)].map((match) => match[1]),
   );
-  const names = [index, client, fetched, lambda, eslint].flatMap((entry) => Object.keys(entry));
+  const names = [index, client, fetched, lambda, eslint, testing].flatMap((entry) =>
+    Object.keys(entry),
+  );
   assert.ok(names.length > 50);
   assert.deepEqual(
     names.filter((name) => !headings.has(name)),

@@ -23,10 +23,10 @@ export class SimClient {
   /** Somebody asked to cancel or to kill it: it may end with 409. */
   mayBeEnded = false;
   readonly #world: World;
-  readonly #server: () => SimServer;
+  readonly #server: () => SimServer | null;
   readonly #startAtMs: number;
 
-  constructor(world: World, server: () => SimServer, target: Target, name: string) {
+  constructor(world: World, server: () => SimServer | null, target: Target, name: string) {
     this.#world = world;
     this.#server = server;
     this.target = target;
@@ -43,11 +43,15 @@ export class SimClient {
   readonly go = (): void => {
     if (this.result !== null) return;
     const server = this.#server();
+    if (server !== null) this.#call(server);
+    this.#world.after(RETRY_MS + this.#world.below(RETRY_MS), this.go);
+  };
+
+  #call(server: SimServer): void {
     // Once acknowledged it need not send again: whoever was told so may ask by the id alone.
     if (this.acknowledged && this.#world.chance(0.5)) this.#attach(server);
     else this.#send(server);
-    this.#world.after(RETRY_MS + this.#world.below(RETRY_MS), this.go);
-  };
+  }
 
   #attach(server: SimServer): void {
     const wait = this.#world.chance(0.7);
@@ -60,6 +64,7 @@ export class SimClient {
   }
 
   #send(server: SimServer): void {
+    const isKnown = this.acknowledged;
     server.ask(
       (replyTo) => ({
         type: "invoke",
@@ -73,15 +78,16 @@ export class SimClient {
         trace: null,
         replyTo,
       }),
-      (reply) => this.#onReply(server, reply),
+      (reply) => {
+        if (isKnown && reply.kind === "accepted" && reply.isNew)
+          throw new Error(`${this.name}: an acknowledged invocation was forgotten`);
+        this.#onReply(server, reply);
+      },
     );
   }
 
   #onReply(server: SimServer, reply: Reply): void {
     if (reply.kind === "accepted") {
-      if (this.acknowledged && reply.isNew) {
-        throw new Error(`${this.name}: an acknowledged invocation was forgotten`);
-      }
       this.acknowledged = true;
       server.waiters.add(reply.seq, (outcome) => this.#onOutcome(outcome));
     } else if (reply.kind === "completed") {

@@ -20,6 +20,11 @@ export class Ledger {
     return this.#executions.findLast((execution) => execution.step === step)?.number;
   }
 
+  /** Whether this was an execution of that step. */
+  has(step: string, number: number): boolean {
+    return this.#executions[number - 1]?.step === step;
+  }
+
   get size(): number {
     return this.#executions.length;
   }

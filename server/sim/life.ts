@@ -24,10 +24,10 @@ export class Life {
     return this.#state === "asleep";
   }
 
-  /** Whole milliseconds, as those of a clock. Returns what cancels it. */
+  /** Returns what cancels it. */
   readonly after = (delayMs: number, run: () => void): (() => void) => {
     let isCancelled = false;
-    this.#world.after(Math.ceil(delayMs), () =>
+    this.#world.after(delayMs, () =>
       this.tell(() => {
         if (!isCancelled) run();
       }),
@@ -36,6 +36,10 @@ export class Life {
       isCancelled = true;
     };
   };
+
+  /** The same in whole milliseconds, as those of a clock. */
+  readonly afterWhole = (delayMs: number, run: () => void): (() => void) =>
+    this.after(Math.ceil(delayMs), run);
 
   /** An event for this process: now, when it wakes up, or never. */
   tell(run: () => void): void {

@@ -1,5 +1,5 @@
 /**
- * `npm run sim -- [--seed N] [--count N] [--only server|replica]`: histories one after the other, with the end of the first that breaks a
+ * `npm run sim -- [--seed N] [--count N] [--only server|bucket|replica]`: histories one after the other, with the end of the first that breaks a
  * promise.
  */
 import { parseArgs } from "node:util";
@@ -7,7 +7,8 @@ import { systemClock } from "../base/clock.ts";
 import { simulate } from "./simulate.ts";
 import { simulateReplica } from "./simulate-replica.ts";
 
-const KINDS = ["server", "replica"] as const;
+/** - server: durability `disk`; bucket: the same server under durability `bucket`; replica: machines that write one, without the server */
+const KINDS = ["server", "bucket", "replica"] as const;
 
 const { values: flags } = parseArgs({
   options: {
@@ -35,8 +36,9 @@ async function keepsAll(seed: number): Promise<boolean> {
 }
 
 async function run(kind: (typeof KINDS)[number], seed: number) {
-  if (kind === "server") {
-    const { broken, trace, crashes, executions, repeated, fingerprint } = await simulate(seed);
+  if (kind !== "replica") {
+    const result = await simulate(seed, kind === "bucket" ? "bucket" : "disk");
+    const { broken, trace, crashes, executions, repeated, fingerprint } = result;
     const counts = `${crashes} crashes, ${executions} executions, ${repeated} repeated`;
     return { broken, trace, line: `${counts}, ${fingerprint}` };
   }

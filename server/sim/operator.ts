@@ -17,7 +17,7 @@ type Ask = (replyTo: number) => Input;
 
 export class SimOperator {
   readonly #world: World;
-  readonly #server: () => SimServer;
+  readonly #server: () => SimServer | null;
   readonly #clients: readonly SimClient[];
   readonly #spare: Deployment;
   /** So many inputs of each kind were answered. */
@@ -26,7 +26,7 @@ export class SimOperator {
   /** `spare`: a deployment beside the one that everything needs. */
   constructor(
     world: World,
-    server: () => SimServer,
+    server: () => SimServer | null,
     clients: readonly SimClient[],
     spare: Deployment,
   ) {
@@ -146,7 +146,7 @@ export class SimOperator {
   /** Rewrites the state it has read with one more entry: one that was overtaken would undo an addition. */
   #mark(service: string, key: string): void {
     const server = this.#server();
-    if (!server.alive) return;
+    if (server?.alive !== true) return;
     const instance = { service, key };
     const { entries } = server.processor.read((reader) => reader.state(instance, STATE_BYTES_MAX));
     const name = new TextEncoder().encode(`mark${this.#world.below(3)}`);
@@ -210,7 +210,7 @@ export class SimOperator {
   }
 
   #ask(input: Ask, then: (reply: Reply) => void = () => {}): void {
-    this.#server().ask(input, (reply) => {
+    this.#server()?.ask(input, (reply) => {
       then(reply);
       const what = `${input(0).type} ${reply.kind}`;
       this.answered.set(what, (this.answered.get(what) ?? 0) + 1);

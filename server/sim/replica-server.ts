@@ -73,7 +73,7 @@ export async function startReplicaServer(options: ReplicaServerOptions): Promise
   const { world, life, disk, commits, settings, skewMs } = options;
   const nowMs = (): number => world.nowMs() + skewMs;
   const random = (): number => world.random();
-  const { after } = life;
+  const after = life.afterWhole;
   const watch = new BucketWatch(silentLog, nowMs);
   const bucket = new RetryingBucket(options.bucket, { attemptsMax: null, after, random });
   const pause = (): Promise<void> => new Promise((resolve) => void after(PAUSE_MS, resolve));

@@ -2,37 +2,49 @@
 import { silentLog } from "../base/log.ts";
 import { ResultWaiters } from "../ingress/waiters.ts";
 import { Attempts } from "../invoker/attempts.ts";
+import type { HttpEndpoint } from "../invoker/endpoint.ts";
+import type { Transport } from "../invoker/transport.ts";
 import type { Reply } from "../machine/effect.ts";
 import type { Input } from "../machine/input.ts";
+import type { Store } from "../processor/ports.ts";
 import { Processor } from "../processor/processor.ts";
 import { WallTimerQueue } from "../timers/timer-queue.ts";
+import type { Life } from "./life.ts";
 import type { SimNetwork } from "./network.ts";
-import type { SimStore } from "./sim-store.ts";
 import type { World } from "./world.ts";
+
+export interface SimServerOptions {
+  readonly world: World;
+  readonly life: Life;
+  readonly store: Store;
+  readonly network: SimNetwork;
+  readonly attemptsMax: number;
+  /** The medium failed, or is another server's now. */
+  readonly onFatal: (error: Error) => void;
+}
 
 export class SimServer {
   readonly processor: Processor;
   readonly waiters = new ResultWaiters();
-  readonly store: SimStore;
-  readonly #world: World;
+  readonly #life: Life;
   readonly #transport: ReturnType<SimNetwork["transport"]>;
-  #alive = true;
 
-  constructor(world: World, store: SimStore, network: SimNetwork, attemptsMax: number) {
-    this.#world = world;
-    this.store = store;
+  constructor({ world, life, store, network, attemptsMax, onFatal }: SimServerOptions) {
+    this.#life = life;
     this.#transport = network.transport();
+    const { after } = life;
     this.processor = new Processor({
       store,
       clock: world,
-      schedule: (run) => this.#after(0, run),
-      onFatal: (error) => this.#fail(error),
-      onDefect: (error) => this.#fail(error),
+      schedule: (run) => after(0, run),
+      onFatal,
+      onDefect: (error) => {
+        throw error instanceof Error ? error : new Error(String(error));
+      },
     });
-    const after = (delayMs: number, run: () => void) => this.#after(delayMs, run);
     const attempts = new Attempts({
       door: this.processor,
-      transport: this.#transport,
+      transport: heardBy(life, this.#transport),
       clock: world,
       log: silentLog,
       attemptsMax,
@@ -50,33 +62,33 @@ export class SimServer {
   }
 
   get alive(): boolean {
-    return this.#alive;
+    return this.#life.isAlive;
   }
 
   ask(input: (replyTo: number) => Input, answer: (reply: Reply) => void): void {
-    if (this.#alive) this.processor.ask(input, answer);
+    this.#life.tell(() => this.processor.ask(input, answer));
   }
 
-  /** The process dies, and the power with it; what the disk still holds is the next one's. */
-  crash(): SimStore {
-    this.#alive = false;
+  /** The process dies, and its connections with it. */
+  kill(): void {
+    this.#life.kill();
     this.processor.stop();
     this.#transport.kill();
-    return this.store.crash();
   }
+}
 
-  /** What a process scheduled dies with it. */
-  #after(delayMs: number, run: () => void): () => void {
-    let cancelled = false;
-    this.#world.after(delayMs, () => {
-      if (this.#alive && !cancelled) run();
-    });
-    return () => {
-      cancelled = true;
-    };
-  }
-
-  #fail(error: unknown): void {
-    throw error instanceof Error ? error : new Error(String(error));
-  }
+/** What a process that sleeps is sent, it finds when it wakes up. */
+function heardBy(life: Life, transport: Transport<HttpEndpoint>): Transport<HttpEndpoint> {
+  return {
+    open: (request, handler) =>
+      transport.open(request, {
+        onHead: (head) => life.tell(() => handler.onHead(head)),
+        onData: (chunk) => life.tell(() => handler.onData(chunk)),
+        onEnd: () => life.tell(() => handler.onEnd()),
+        onWritable: () => life.tell(() => handler.onWritable()),
+        onError: (message) => life.tell(() => handler.onError(message)),
+        onClose: () => life.tell(() => handler.onClose()),
+      }),
+    close: () => transport.close(),
+  };
 }

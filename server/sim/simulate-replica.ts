@@ -3,11 +3,12 @@
  * does what buckets do; then all heals, and somebody has to go on. `seed` decides all of it.
  */
 import fs from "node:fs";
-import os from "node:os";
 import path from "node:path";
 import { restore } from "../replica/restore.ts";
 import { RetryingBucket } from "../replica/retrying-bucket.ts";
 import { Commits } from "./commits.ts";
+import { Defects } from "./defects.ts";
+import { Directories } from "./directories.ts";
 import { type BucketFaults, FaultyBucket, NO_FAULTS } from "./faulty-bucket.ts";
 import { Life } from "./life.ts";
 import { ReplicaMachine, type Surroundings } from "./replica-machine.ts";
@@ -29,7 +30,6 @@ export interface ReplicaResult {
   readonly trace: string;
 }
 
-const MEMORY_DIRECTORY = "/dev/shm";
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const LINES_MAX = 3000;
@@ -56,31 +56,20 @@ const SCALES = {
 } as const;
 
 export async function simulateReplica(seed: number): Promise<ReplicaResult> {
-  const root = fs.mkdtempSync(path.join(temporary(), "holdfast-sim-"));
-  const simulation = new ReplicaSimulation(seed, root);
-  const defects: unknown[] = [];
-  const onDefect = (error: unknown): void => void defects.push(error);
-  process.on("unhandledRejection", onDefect);
+  const directories = new Directories();
+  const simulation = new ReplicaSimulation(seed, directories);
   try {
-    await simulation.run(defects);
-    return simulation.result(defects);
-  } catch (error) {
-    return simulation.result([...defects, error]);
+    return await simulation.run();
   } finally {
-    process.off("unhandledRejection", onDefect);
-    fs.rmSync(root, { recursive: true, force: true });
+    directories.remove();
   }
-}
-
-/** In memory where there is such a place: nobody here needs what a sync of the real disk costs. */
-function temporary(): string {
-  return fs.existsSync(MEMORY_DIRECTORY) ? MEMORY_DIRECTORY : os.tmpdir();
 }
 
 class ReplicaSimulation {
   readonly #world: World;
-  readonly #root: string;
+  readonly #directories: Directories;
   readonly #history = new TrueHistory();
+  readonly #defects = new Defects();
   readonly #objects: SimObjects;
   readonly #machines: readonly ReplicaMachine[];
   readonly #scale: (typeof SCALES)[keyof typeof SCALES];
@@ -88,14 +77,13 @@ class ReplicaSimulation {
   readonly #usual: Readonly<BucketFaults>;
   readonly #settings: ReplicaSettings;
   readonly #counts = new Map<string, number>();
-  #directories = 0;
   #isHealed = false;
   #loadEveryMs: number;
 
-  constructor(seed: number, root: string) {
+  constructor(seed: number, directories: Directories) {
     const world = new World(seed, LINES_MAX);
     this.#world = world;
-    this.#root = root;
+    this.#directories = directories;
     this.#scale = SCALES[(["hasty", "short", "short", "long"] as const)[world.below(4)] ?? "short"];
     this.#loadEveryMs = this.#scale.loadEveryMs;
     this.#usual = this.#chosenFaults();
@@ -112,7 +100,7 @@ class ReplicaSimulation {
       history: this.#history,
       commits: new Commits(),
       settings: this.#settings,
-      newDirectory: () => this.#newDirectory(),
+      newDirectory: () => directories.make(),
       loadEveryMs: () => this.#loadEveryMs,
       count: (what) => this.#count(what),
     };
@@ -121,33 +109,33 @@ class ReplicaSimulation {
     for (const machine of this.#machines) machine.onEnd = () => this.#ended(machine);
   }
 
-  async run(defects: readonly unknown[]): Promise<void> {
-    const world = this.#world;
-    this.#machines[0]?.start();
-    for (let left = 6 + world.below(16); left > 0; left -= 1) {
-      const untilMs = world.nowMs() + this.#gapMs();
-      await world.run(() => this.#isBroken(defects), untilMs);
-      if (this.#isBroken(defects)) break;
-      this.#incident();
-    }
-    if (!this.#isBroken(defects)) await this.#heal(defects);
-  }
-
-  /** `defects`: what was thrown where nobody caught it. */
-  result(defects: readonly unknown[]): ReplicaResult {
+  async run(): Promise<ReplicaResult> {
+    await this.#defects.watch(() => this.#befall());
     this.#counts.set("acknowledged", this.#history.acknowledged);
     this.#counts.set("claims", this.#history.epoch);
     return {
       seed: this.#world.seed,
       fingerprint: this.#world.fingerprint(),
-      broken: [...this.#history.broken, ...defects.map(String)],
+      broken: [...this.#history.broken, ...this.#defects.found],
       counts: this.#counts,
       trace: this.#world.lastLines(),
     };
   }
 
-  #isBroken(defects: readonly unknown[]): boolean {
-    return this.#history.broken.length + defects.length > 0;
+  async #befall(): Promise<void> {
+    const world = this.#world;
+    this.#machines[0]?.start();
+    for (let left = 6 + world.below(16); left > 0; left -= 1) {
+      const untilMs = world.nowMs() + this.#gapMs();
+      await world.run(() => this.#isBroken, untilMs);
+      if (this.#isBroken) return;
+      this.#incident();
+    }
+    await this.#heal();
+  }
+
+  get #isBroken(): boolean {
+    return this.#history.broken.length > 0 || !this.#defects.isFree;
   }
 
   #chosenFaults(): BucketFaults {
@@ -246,7 +234,7 @@ class ReplicaSimulation {
   }
 
   /** No faults any more; what is late may still come. */
-  async #heal(defects: readonly unknown[]): Promise<void> {
+  async #heal(): Promise<void> {
     const world = this.#world;
     world.trace("all heals");
     this.#isHealed = true;
@@ -258,12 +246,9 @@ class ReplicaSimulation {
     const before = this.#history.commits.length + ENOUGH;
     const goneOn = (): boolean =>
       this.#history.commits.length >= before && this.#machines.some(({ isShipped }) => isShipped);
-    const isDone = await world.run(
-      () => this.#isBroken(defects) || goneOn(),
-      world.nowMs() + HEALED_MS,
-    );
+    const isDone = await world.run(() => this.#isBroken || goneOn(), world.nowMs() + HEALED_MS);
     if (!isDone) this.#history.broken.push(`nobody goes on within ${HEALED_MS} ms`);
-    if (this.#isBroken(defects)) return;
+    if (this.#isBroken) return;
     let isOver = false;
     void this.#restored(null).finally(() => (isOver = true));
     await world.run(() => isOver, world.nowMs() + HEALED_MS);
@@ -285,10 +270,10 @@ class ReplicaSimulation {
     const life = new Life(world, "x");
     const bucket = new RetryingBucket(new FaultyBucket(world, life, this.#objects, this.#faults), {
       attemptsMax: null,
-      after: life.after,
+      after: life.afterWhole,
       random: () => world.random(),
     });
-    const directory = this.#newDirectory();
+    const directory = this.#directories.make();
     const common = { bucket, directory, inspect: () => [] };
     const acknowledged = history.acknowledgedLength;
     const mustSucceed = this.#isHealed;
@@ -313,13 +298,6 @@ class ReplicaSimulation {
       world.trace(`not restored: ${what}: ${String(error)}`);
       if (mustSucceed) history.broken.push(`${what} cannot be restored: ${String(error)}`);
     }
-  }
-
-  #newDirectory(): string {
-    this.#directories += 1;
-    const directory = path.join(this.#root, String(this.#directories));
-    fs.mkdirSync(directory);
-    return directory;
   }
 
   #oneOf<T>(all: readonly T[]): T | undefined {

@@ -8,13 +8,16 @@ import type { Deployment } from "../machine/registry.ts";
 import { FIRST_USER_SIGNAL } from "../../sdk/protocol/messages.ts";
 import { parseAwakeableId } from "../../sdk/protocol/ids.ts";
 import { audit, unfinished } from "./auditor.ts";
+import { BucketServers } from "./bucket-servers.ts";
 import { SimClient } from "./client.ts";
+import { Defects } from "./defects.ts";
+import { Directories } from "./directories.ts";
 import { SimEndpoint } from "./endpoint.ts";
 import { Ledger } from "./ledger.ts";
 import { SimNetwork } from "./network.ts";
-import { SimServer } from "./server.ts";
-import { SimStore } from "./sim-store.ts";
 import { SimOperator } from "./operator.ts";
+import type { SimServer } from "./server.ts";
+import { DiskServers, type Servers } from "./servers.ts";
 import { HANDLERS, type Inbox, type Role, ROLES, workload } from "./workload.ts";
 import { World } from "./world.ts";
 
@@ -35,30 +38,42 @@ export interface SimulationResult {
 
 const ORIGIN = "http://sim:1";
 const FAULTS_MS = 3000;
+const REGISTERED_MS = 10_000;
+const BUCKET_LINES_MAX = 1000;
 /** Long enough for every back-off to end. */
 const HEALED_MS = 600_000;
 
-export async function simulate(seed: number): Promise<SimulationResult> {
-  const simulation = new Simulation(seed);
-  const broken = await simulation.run();
-  return { ...simulation.summary(), broken };
+/** `bucket`: the journal is a replica, and machines are lost with all they have. */
+export type SimulatedDurability = "disk" | "bucket";
+
+export async function simulate(
+  seed: number,
+  durability: SimulatedDurability = "disk",
+): Promise<SimulationResult> {
+  const directories = durability === "bucket" ? new Directories() : null;
+  try {
+    return await new Simulation(seed, directories).run();
+  } finally {
+    directories?.remove();
+  }
 }
 
 class Simulation {
   readonly #world: World;
+  readonly #defects = new Defects();
   readonly #ledger = new Ledger();
   readonly #inbox: Inbox = new Map();
   readonly #network: SimNetwork;
   readonly #endpoint: SimEndpoint;
   readonly #clients: SimClient[] = [];
   readonly #operator: SimOperator;
-  readonly #attemptsMax: number;
-  #server: SimServer;
+  readonly #servers: Servers;
   #crashes = 0;
   #isRegistered = false;
 
-  constructor(seed: number) {
-    const world = new World(seed);
+  /** `directories`: null under durability `disk`. */
+  constructor(seed: number, directories: Directories | null) {
+    const world = new World(seed, directories === null ? undefined : BUCKET_LINES_MAX);
     this.#world = world;
     this.#network = new SimNetwork(world, {
       cut: world.random() * 0.3,
@@ -66,23 +81,27 @@ class Simulation {
     });
     this.#endpoint = new SimEndpoint(world, workload(world, this.#ledger, this.#inbox));
     this.#network.addHost(ORIGIN, this.#endpoint);
-    this.#attemptsMax = 2 + world.below(world.chance(0.5) ? 3 : 30);
-    this.#server = this.#boot(new SimStore(world));
+    const attemptsMax = 2 + world.below(world.chance(0.5) ? 3 : 30);
+    const parts = { world, network: this.#network, attemptsMax };
+    this.#servers =
+      directories === null
+        ? new DiskServers(parts)
+        : new BucketServers({ ...parts, newDirectory: () => directories.make() });
     const deployment = this.#deployment("dp_sim");
     const spare = this.#deployment("dp_spare");
-    this.#operator = new SimOperator(world, () => this.#server, this.#clients, spare);
-    this.#server.ask(
-      (replyTo) => ({ type: "register-deployment", deployment, replyTo }),
-      () => {
-        this.#isRegistered = true;
-      },
-    );
+    this.#operator = new SimOperator(world, this.#anyServer, this.#clients, spare);
+    this.#register(deployment);
   }
 
-  summary(): Omit<SimulationResult, "broken"> {
+  async run(): Promise<SimulationResult> {
+    let broken: readonly string[] = [];
+    await this.#defects.watch(async () => {
+      broken = await this.#befall();
+    });
     return {
       seed: this.#world.seed,
       fingerprint: this.#world.fingerprint(),
+      broken: [...this.#defects.found, ...broken],
       crashes: this.#crashes,
       executions: this.#ledger.size,
       repeated: this.#ledger.repeated,
@@ -92,9 +111,9 @@ class Simulation {
   }
 
   /** Faults, then healing. Safety is watched all along, liveness is asked for in the end. */
-  async run(): Promise<readonly string[]> {
+  async #befall(): Promise<readonly string[]> {
     const world = this.#world;
-    await world.run(() => this.#isRegistered, world.nowMs() + 1000);
+    await world.run(() => this.#isRegistered, world.nowMs() + REGISTERED_MS);
     const healAtMs = world.nowMs() + FAULTS_MS;
     this.#startClients();
     this.#pay();
@@ -103,9 +122,36 @@ class Simulation {
     this.#crashEndpoint(healAtMs);
     await world.run(() => world.nowMs() >= healAtMs, healAtMs);
     this.#network.faults.cut = 0;
+    this.#servers.heal();
     this.#operator.heal();
     await world.run(() => this.#isDone(), healAtMs + HEALED_MS);
-    return this.#server.processor.read((reader) => audit(reader, this.#clients, this.#ledger));
+    const broken = this.#audit();
+    if (broken.length > 0 || !this.#servers.loseAll()) return broken;
+    // What was acknowledged is in the bucket, and in nothing else.
+    await world.run(() => this.#isDone(), world.nowMs() + HEALED_MS);
+    return this.#audit();
+  }
+
+  #audit(): readonly string[] {
+    const { broken, wereTwo } = this.#servers;
+    if (broken.length > 0) return broken;
+    const server = this.#servers.current();
+    if (server === null) return ["there is no server"];
+    return server.processor.read((reader) => audit(reader, this.#clients, this.#ledger, wereTwo));
+  }
+
+  readonly #anyServer = (): SimServer | null => this.#servers.any();
+
+  #register(deployment: Deployment): void {
+    const server = this.#servers.any();
+    if (server === null)
+      return this.#world.after(REGISTERED_MS / 100, () => this.#register(deployment));
+    return server.ask(
+      (replyTo) => ({ type: "register-deployment", deployment, replyTo }),
+      () => {
+        this.#isRegistered = true;
+      },
+    );
   }
 
   #startClients(): void {
@@ -126,7 +172,7 @@ class Simulation {
   }
 
   #start(target: Target, name: string): void {
-    const client = new SimClient(this.#world, () => this.#server, target, name);
+    const client = new SimClient(this.#world, this.#anyServer, target, name);
     this.#clients.push(client);
     this.#world.after(this.#world.below(1000), client.go);
   }
@@ -138,7 +184,7 @@ class Simulation {
       if (parsed === undefined || parsed.signalIndex < FIRST_USER_SIGNAL) throw new Error("bad id");
       const value = new TextEncoder().encode(JSON.stringify(`paid-${order}`));
       const repeat = this.#world.chance(0.3);
-      this.#server.ask(
+      this.#servers.any()?.ask(
         (replyTo) => ({
           type: "signal",
           id: parsed.invocationId,
@@ -158,11 +204,7 @@ class Simulation {
     this.#world.after(50 + this.#world.below(800), () => {
       if (this.#world.nowMs() >= untilMs) return;
       this.#crashes += 1;
-      const disk = this.#server.crash();
-      this.#world.after(20 + this.#world.below(100), () => {
-        this.#server = this.#boot(disk);
-        this.#crashServer(untilMs);
-      });
+      this.#servers.hit(() => this.#crashServer(untilMs));
     });
   }
 
@@ -180,15 +222,11 @@ class Simulation {
     });
   }
 
-  #boot(store: SimStore): SimServer {
-    this.#world.trace("server starts");
-    return new SimServer(this.#world, store, this.#network, this.#attemptsMax);
-  }
-
   /** Everybody has an answer, and nothing is left running behind them. */
   #isDone(): boolean {
+    if (this.#servers.broken.length > 0 || !this.#defects.isFree) return true;
     if (this.#clients.some((client) => client.result === null)) return false;
-    return this.#server.alive && this.#server.processor.read((reader) => isQuiet(reader));
+    return this.#servers.current()?.processor.read((reader) => isQuiet(reader)) === true;
   }
 
   #deployment(id: string): Deployment {
